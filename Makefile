@@ -1,0 +1,158 @@
+# make            says what there is to make
+# make all        executes the notebooks and builds everything that is shown or handed in
+#
+# Works with GNU Make 3.81 and later. An executed notebook is made again when its source, a module that it imports, a
+# notebook whose results it reads, or the configuration (PROFILE, DATA, SET) has changed; and only then.
+
+PROFILE ?= laptop
+DATA ?=
+SET ?=
+PYTHON3 ?= python3
+
+PROFILES := smoke laptop full
+ifneq ($(words $(filter $(PROFILES),$(PROFILE)))-$(words $(PROFILE)),1-1)
+$(error PROFILE=$(PROFILE) is unknown; choose one of: $(PROFILES))
+endif
+
+NOTEBOOKS := 01_eda 02_dataset 03_loss_derivation 04_model 05_mining 06_training 07_lfw_test
+
+# What each notebook imports from facelib, with what that imports in turn. tests/test_makefile.py compares this with the
+# code, and prints the line to put here when it differs.
+IMPORTS_01 := cartoon config dataset identities images lfw plots progress results synthetic
+IMPORTS_02 := checkpoint config dataset embedding identities images losses mining models pairwise plots progress recipe results training verification
+IMPORTS_03 := config losses pairwise plots results
+IMPORTS_04 := checkpoint config dataset embedding identities images losses mining models pairwise plots progress recipe results training verification
+IMPORTS_05 := checkpoint config dataset embedding identities images losses mining models pairwise plots progress recipe results training verification
+IMPORTS_06 := checkpoint config dataset embedding identities images losses mining models pairwise plots progress recipe results training verification
+IMPORTS_07 := cartoon checkpoint config embedding identities images lfw models plots progress results synthetic verification
+
+# The notebooks whose results each notebook reads.
+NEEDS_01 :=
+NEEDS_02 := 01_eda
+NEEDS_03 :=
+NEEDS_04 := 02_dataset
+NEEDS_05 := 02_dataset
+NEEDS_06 := 01_eda
+NEEDS_07 := 06_training
+
+ifeq ($(origin VENV),undefined)
+VENV := .venv
+READY := $(VENV)/.ready
+else
+READY := $(VENV)/bin/python
+endif
+PYTHON := $(VENV)/bin/python
+export PYTHONPATH := $(CURDIR)
+
+REPORTS := reports/$(PROFILE)
+STAMP := data/interim/$(PROFILE)/stamp.json
+EXECUTED := $(NOTEBOOKS:%=$(REPORTS)/executed/%.ipynb)
+PUBLISH := $(PYTHON) -m facelib.publishing
+quote = '$(subst ','\'',$(1))'
+
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help setup all notebooks html report checks submission test lab clean distclean FORCE
+
+help:
+	@echo 'make all         execute the notebooks, then html, report, checks and submission'
+	@echo 'make notebooks   execute the notebooks               -> $(REPORTS)/executed/'
+	@echo 'make html        their pages                         -> $(REPORTS)/html/index.html'
+	@echo 'make report      the report, as a PDF                -> $(REPORTS)/report.pdf'
+	@echo 'make checks      page limit, one run behind it all   -> $(REPORTS)/checks.txt'
+	@echo 'make submission  one notebook, its page, the report  -> $(REPORTS)/submission.zip'
+	@echo 'make lab         work on the notebooks in JupyterLab'
+	@echo 'make test        check the code and run the tests'
+	@echo 'make setup       the virtual environment in $(VENV) (the others do this first, where it is missing)'
+	@echo 'make clean       remove $(REPORTS); trained networks stay'
+	@echo 'make distclean   remove everything that was made, trained networks and .venv too; data sets stay'
+	@echo
+	@echo 'PROFILE=smoke    every part once, small; its figures prove nothing'
+	@echo 'PROFILE=laptop   two cores, minutes (the default)'
+	@echo 'PROFILE=full     the whole size, for a GPU'
+	@echo 'DATA=path        a folder with casia-webface/ and the LFW files; see data/README.md'
+	@echo '                 (default: data/ where it holds faces, else drawn faces; DATA=drawn asks for drawn faces)'
+	@echo 'SET="key=value"  change the configuration, e.g. SET="epochs=2 gamma=32"; keys in facelib/config.py'
+	@echo 'VENV=path        use the environment in this folder and set none up'
+
+setup: $(READY)
+
+all: notebooks html report checks submission
+	@echo 'up to date: $(REPORTS)/html/index.html, $(REPORTS)/report.pdf, $(REPORTS)/submission.zip'
+
+notebooks: $(EXECUTED)
+html: $(REPORTS)/html/index.html
+report: $(REPORTS)/report.pdf
+checks: $(REPORTS)/checks.txt
+submission: $(REPORTS)/submission.zip
+
+# --- set-up ----------------------------------------------------------------------------------------------------------
+
+.venv/.ready: requirements.lock pyproject.toml
+	@command -v $(PYTHON3) > /dev/null || \
+	  { echo 'error: there is no $(PYTHON3); install Python 3.11, 3.12 or 3.13, or name one: make setup PYTHON3=path' >&2; exit 1; }
+	@$(PYTHON3) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "error: $(PYTHON3) is $$($(PYTHON3) --version 2>&1), and Python 3.11, 3.12 or 3.13 is needed;" \
+	         'name one: make setup PYTHON3=python3.12' >&2; exit 1; }
+	@echo 'set-up: installing the packages of requirements.lock into .venv (once; 1 to 3 minutes and 2 GB) ...'
+	@$(PYTHON3) -m venv .venv
+	@start=$$(date +%s); export PIP_DISABLE_PIP_VERSION_CHECK=1; \
+	  { .venv/bin/python -m pip install --require-hashes -r requirements.lock && \
+	    .venv/bin/python -m pip install --no-deps --no-build-isolation -e .; } > .venv/setup.log 2>&1 || \
+	  { grep -v -e '^Ignoring' -e 'is ignored' .venv/setup.log | tail -n 5 >&2; \
+	    echo 'error: set-up failed; everything that pip said is in .venv/setup.log' >&2; exit 1; }; \
+	  echo "set-up: done in $$(($$(date +%s) - start)) s"
+	@touch $@
+
+# Reached for $(READY) only where VENV is given and is no environment.
+%/bin/python:
+	@echo 'error: VENV=$(VENV) holds no bin/python; leave VENV out to have an environment made' >&2; exit 1
+
+# --- notebooks -------------------------------------------------------------------------------------------------------
+
+EXECUTION := $(patsubst %,facelib/publishing/%.py,execute normalise)
+
+# Always run, but the file changes only with the configuration or with the files in DATA.
+$(STAMP): FORCE | $(READY)
+	@$(PUBLISH).stamp $@ --profile $(PROFILE) --data $(call quote,$(DATA)) --set $(call quote,$(SET))
+
+$(EXECUTED): $(REPORTS)/executed/%.ipynb: notebooks/%.ipynb $(STAMP) $(EXECUTION) requirements.lock | $(READY)
+	@$(PUBLISH).execute $< $@ --number $(firstword $(subst _, ,$*)) --of $(words $(NOTEBOOKS)) \
+	  -p profile $(PROFILE) -p data $(call quote,$(DATA)) -p overrides $(call quote,$(SET))
+
+# For a notebook such as 04_model: it depends on $(IMPORTS_04) and $(NEEDS_04).
+define depend
+$(REPORTS)/executed/$(1).ipynb: facelib/__init__.py $(patsubst %,facelib/%.py,$(IMPORTS_$(2))) $(patsubst %,$(REPORTS)/executed/%.ipynb,$(NEEDS_$(2)))
+endef
+$(foreach name,$(NOTEBOOKS),$(eval $(call depend,$(name),$(firstword $(subst _, ,$(name))))))
+
+# --- what is shown and handed in -------------------------------------------------------------------------------------
+
+PAGES := $(patsubst %,facelib/publishing/%,formulas.py html.py page.css page.html.j2)
+
+$(REPORTS)/html/index.html: $(EXECUTED) $(PAGES)
+	@$(PUBLISH).html $(REPORTS)/html $(EXECUTED) --results $(REPORTS)/results
+
+$(REPORTS)/report.pdf: $(EXECUTED) reports/report.typ reports/references.bib facelib/publishing/report.py
+	@$(PUBLISH).report reports/report.typ $(REPORTS)
+
+$(REPORTS)/checks.txt: $(REPORTS)/report.pdf facelib/publishing/checks.py
+	@$(PUBLISH).checks $(REPORTS) $(EXECUTED) --report reports/report.typ
+
+$(REPORTS)/submission.zip: $(REPORTS)/checks.txt $(PAGES) facelib/publishing/submission.py
+	@$(PUBLISH).submission $@ $(EXECUTED) --report $(REPORTS)/report.pdf --results $(REPORTS)/results
+
+# --- the rest --------------------------------------------------------------------------------------------------------
+
+test: $(READY)
+	@$(PYTHON) -m ruff check . && $(PYTHON) -m pytest
+
+lab: $(READY)
+	@$(PYTHON) -m jupyterlab notebooks
+
+clean:
+	rm -rf $(REPORTS)
+
+distclean:
+	rm -rf $(PROFILES:%=reports/%) data/interim .venv facelib.egg-info .pytest_cache .ruff_cache .hypothesis
+	find facelib tests notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf

@@ -1,0 +1,5 @@
+"""facelib: face verification with the circle loss, shown in seven notebooks."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter is not for a notebook

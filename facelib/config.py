@@ -1,0 +1,172 @@
+"""One frozen configuration for a run, its three profiles, and every path that the project uses."""
+
+import ast
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TRAINING_FOLDER = "casia-webface"
+TEST_FOLDER = "labeled-faces-in-the-wild"
+PAIRS_FILE = "lfw_test_pairs.txt"
+
+
+class ConfigError(ValueError):
+    """A profile, a configuration key or a data folder that cannot be used; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides what a run computes. Sizes are counts, crops are pixels, rates are per step."""
+
+    profile: str
+    data: str = ""  # folder with casia-webface/ and the LFW files; empty: drawn faces
+    seed: int = 7
+
+    # drawn faces, used where there is no data
+    drawn_identities: int = 400
+    drawn_images: int = 12  # per identity
+    drawn_test_identities: int = 200
+    drawn_pairs: int = 1200
+
+    # which faces take part
+    identities_limit: int = 8000
+    images_limit: int = 50  # per identity
+    test_crop: tuple = (61, 64, 128)  # left, top, side of the square in a 250x250 LFW frame
+    validation_share: float = 0.12  # of the identities, held out from training
+    validation_images: int = 10  # per identity, in validation pairs
+
+    # batches
+    identities_per_batch: int = 64  # P
+    images_per_identity: int = 4  # K
+    repeat_images: bool = True  # identities with 2 to K-1 images take part, their images drawn again
+    augmentation: float = 1.0  # strength; 0 shows the images as they are
+
+    # network
+    network: str = "residual"
+    embedding_size: int = 256
+    bfloat16: bool = True  # used where the processor has it
+
+    # loss and mining
+    loss: str = "circle"  # of the triplets; "triplet" for comparison, its margin then in squared distance
+    margin: float = 0.4  # m
+    gamma: float = 64.0
+    mining: str = "semi-hard"
+    mining_margin: float = 0.1  # in scaled similarity
+    later_mining: str = "hard"  # from later_mining_epoch on
+    later_mining_epoch: int = 10**6
+    pairs_weight: float = 0.0  # of the circle loss over all pairs of a batch
+    classes_weight: float = 0.0  # of the circle loss against class proxies
+
+    # training
+    epochs: int = 20
+    steps_per_epoch: int = 50
+    learning_rate: float = 1e-3
+    warmup_steps: int = 50
+    weight_decay: float = 5e-2
+    comparison_steps: int = 60  # length of each short run in the report's comparison of choices
+
+    # use
+    flip_average: bool = True  # the embedding of a face is the mean of its own and its mirror image's
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the faces are drawn, not photographed."""
+        return not self.data
+
+    @property
+    def faces(self) -> Path:
+        """The folder that holds the training images, the test images and the pairs file."""
+        return Path(self.data) if self.data else self.interim / "drawn"
+
+    @property
+    def interim(self) -> Path:
+        """Where derived data lives: drawn faces, decoded caches, training runs."""
+        return ROOT / "data" / "interim" / self.profile
+
+    @property
+    def reports(self) -> Path:
+        """Where everything that is shown lives: executed notebooks, pages, figures, results."""
+        return ROOT / "reports" / self.profile
+
+
+PROFILES = {
+    "smoke": dict(  # every part once, in about 90 s; its figures prove nothing
+        drawn_identities=60, drawn_images=6, drawn_test_identities=30, drawn_pairs=120,
+        identities_per_batch=12, epochs=2, steps_per_epoch=6, warmup_steps=2, comparison_steps=4,
+        later_mining_epoch=1,
+    ),
+    "laptop": dict(),  # two cores, minutes
+    "full": dict(  # the reference system's scale, for a GPU
+        network="shallow_inception_resnet_v2", identities_per_batch=50, images_per_identity=5, repeat_images=False,
+        epochs=200, steps_per_epoch=200, later_mining_epoch=50, margin=0.15, gamma=16.0, learning_rate=1e-4,
+        warmup_steps=200, comparison_steps=200,
+    ),
+}
+
+
+def load_config(profile: str = "laptop", data: str = "", overrides: str = "") -> Config:
+    """The configuration of `profile` on the faces in `data`, with `overrides` such as ``"epochs=2 gamma=32"``.
+
+    An empty `data` means the project's own `data` folder where that holds training faces, else drawn faces;
+    ``"drawn"`` asks for drawn faces.
+
+    Raises:
+        ConfigError: unknown profile or key, a value of the wrong type, a data folder that is missing or incomplete.
+    """
+    if profile not in PROFILES:
+        raise ConfigError(f"unknown profile {profile!r}; choose one of {', '.join(PROFILES)}")
+    settings = {"profile": profile, "data": _find_data(data), **PROFILES[profile], **_parse(overrides)}
+    config = Config(**settings)
+    _check(config)
+    return config
+
+
+def _find_data(data: str) -> str:
+    if data == "drawn":
+        return ""
+    folder = Path(data).expanduser() if data else ROOT / "data"
+    folder = (folder if folder.is_absolute() else ROOT / folder).resolve()
+    if not data and not (folder / TRAINING_FOLDER).exists():
+        return ""
+    if not folder.is_dir():
+        raise ConfigError(f"no data folder at {folder}; DATA names a folder that holds {TRAINING_FOLDER}/")
+    for name in (TRAINING_FOLDER, TEST_FOLDER, PAIRS_FILE):
+        if not (folder / name).exists():
+            raise ConfigError(f"{folder} holds no {name}; the layout is described in data/README.md")
+    return str(folder)
+
+
+def _parse(overrides: str) -> dict:
+    types = {field.name: field.type for field in dataclasses.fields(Config)}
+    settings = {}
+    for item in overrides.split():
+        key, equals, text = item.partition("=")
+        if not equals or key not in types or key in ("profile", "data"):
+            known = ", ".join(name for name in types if name not in ("profile", "data"))
+            raise ConfigError(f"unknown configuration key {key!r} in {item!r}; write key=value with one of: {known}")
+        try:
+            value = text if types[key] is str else ast.literal_eval(text)
+            value = float(value) if types[key] is float and type(value) is int else value
+        except (ValueError, SyntaxError):
+            value = None
+        if type(value) is not types[key]:
+            raise ConfigError(f"{key}={text!r} is no {types[key].__name__}")
+        settings[key] = value
+    return settings
+
+
+def _check(config: Config) -> None:
+    if config.loss not in ("circle", "triplet"):
+        raise ConfigError(f"loss={config.loss!r} is unknown; choose circle or triplet")
+    for name in ("epochs", "steps_per_epoch", "identities_per_batch", "embedding_size", "comparison_steps"):
+        if getattr(config, name) < 1:
+            raise ConfigError(f"{name}={getattr(config, name)} must be at least 1")
+    if config.images_per_identity < 2:
+        raise ConfigError(f"images_per_identity={config.images_per_identity} must be at least 2: a pair needs two images")
+    if not 0 < config.margin < 1:
+        raise ConfigError(f"margin={config.margin} must lie between 0 and 1")
+    if not config.gamma > 0:
+        raise ConfigError(f"gamma={config.gamma} must be positive")
+    if not 0 < config.validation_share < 1:
+        raise ConfigError(f"validation_share={config.validation_share} must lie between 0 and 1")

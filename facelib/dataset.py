@@ -1,0 +1,65 @@
+"""Decoded faces of a folder, and P x K batches of them as a `tf.data.Dataset` of (identities, images)."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from facelib.identities import Faces, NoFacesError, Sampler, read_identities, take
+from facelib.images import SIZE, augment, load_images
+
+
+class DecodedFaces(NamedTuple):
+    """The readable faces of a folder: the table and, row by row, the pixels."""
+
+    table: Faces
+    pixels: np.ndarray  # (n, 112, 112, 3) uint8, memory-mapped
+    problems: tuple[tuple[str, str], ...]  # path and reason of each unreadable image, left out above
+    digest: str  # of the content
+
+
+def load_faces(folder: Path, cache_folder: Path, identities_limit=None, images_limit=None) -> DecodedFaces:
+    """Read ``folder/<identity>/<image>`` and decode it, or take it from the cache in `cache_folder`.
+
+    Args:
+        identities_limit: number of identities to choose, the first in order. images_limit: most images of each.
+
+    Raises:
+        NoFacesError: the folder is missing, empty, or none of its images can be read.
+    """
+    table = read_identities(folder, identities_limit=identities_limit, images_limit=images_limit)
+    images = load_images(folder, table.paths, cache_folder)
+    if not images.readable.any():
+        path, reason = images.problems[0]
+        raise NoFacesError(f"{folder}: none of {len(table.paths)} images can be read; {path}: {reason}")
+    return DecodedFaces(take(table, images.readable), images.pixels, images.problems, images.digest)
+
+
+def build_dataset(pixels, labels, sampler: Sampler, first_step: int = 0, augmentation: float = 0.0) -> tf.data.Dataset:
+    """Endless batches from `first_step` on: pairs of (identities, images), in that order.
+
+    Batch `step` is the same whenever it is drawn: its images are those of `sampler.batch(step)`, its augmentation is
+    keyed by the sampler's seed and the step. Batches therefore differ from epoch to epoch.
+
+    Args:
+        pixels: (n, 112, 112, 3) uint8, may be memory-mapped. labels: (n,) int32.
+        augmentation: strength of `images.augment`; 0 leaves the images as they are.
+
+    Returns:
+        Dataset with element_spec (identities (N,) int32, images (N, 112, 112, 3) float32 in [0, 255]), N = P * K.
+    """
+    size = sampler.identities_per_batch * sampler.images_per_identity
+
+    def draw(step):
+        rows = sampler.batch(int(step))
+        images = pixels[rows]
+        return labels[rows], augment(images, sampler.seed, int(step), augmentation) if augmentation else images
+
+    def batch(step):
+        identities, images = tf.numpy_function(draw, [step], (tf.int32, tf.uint8))
+        identities.set_shape((size,))
+        images.set_shape((size, SIZE, SIZE, 3))
+        return identities, tf.cast(images, tf.float32)
+
+    return tf.data.Dataset.counter(first_step).map(batch, num_parallel_calls=1).prefetch(2)

@@ -1,0 +1,45 @@
+"""Images to embeddings, each image once, in batches; pairs to scores."""
+
+import numpy as np
+import tensorflow as tf
+
+from facelib.images import SIZE
+
+
+def build_embedder(model, flip_average: bool = False, batch_size: int = 256):
+    """Function from (n, 112, 112, 3) uint8 images to their embeddings, (n, d) float32 of unit norm, by `model` as it is then.
+
+    Args:
+        model: maps (N, 112, 112, 3) float32 in [0, 255] to (N, d) unit-norm embeddings.
+        flip_average: add the embedding of the mirror image, then normalise.
+        batch_size: images at once.
+    """
+
+    @tf.function(input_signature=[tf.TensorSpec((None, SIZE, SIZE, 3), tf.uint8)])
+    def forward(images):
+        images = tf.cast(images, tf.float32)
+        embeddings = tf.cast(model(images, training=False), tf.float32)
+        if flip_average:
+            embeddings += tf.cast(model(images[:, :, ::-1], training=False), tf.float32)
+        return tf.math.l2_normalize(embeddings, axis=1)
+
+    def embedder(pixels):
+        parts = [forward(pixels[start : start + batch_size]).numpy() for start in range(0, len(pixels), batch_size)]
+        return np.concatenate(parts) if parts else np.zeros((0, model.output_shape[-1]), np.float32)
+
+    return embedder
+
+
+def embed(model, pixels, flip_average: bool = False, batch_size: int = 256) -> np.ndarray:
+    """Embeddings (n, d) of the images `pixels` (n, 112, 112, 3), each passed through `model` once; see `build_embedder`."""
+    return build_embedder(model, flip_average, batch_size)(pixels)
+
+
+def pair_scores(embeddings: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Scores (pairs,) float64 in [0, 1], s = (<x1, x2> + 1) / 2; higher means the same person.
+
+    Args:
+        embeddings: (n, d), unit norm. first, second: (pairs,) int, rows of `embeddings`.
+    """
+    products = np.einsum("pd,pd->p", embeddings[first], embeddings[second], dtype=np.float64)
+    return np.clip((products + 1) / 2, 0.0, 1.0)

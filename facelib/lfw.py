@@ -1,0 +1,76 @@
+"""The pairs file of Labeled Faces in the Wild (Huang et al. 2007): lines to pairs with fold numbers."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+NAME = re.compile(r"[^\s/\\]+")
+
+
+class Pair(NamedTuple):
+    """Two images and whether they show the same person."""
+
+    first: str  # path relative to the images' folder
+    second: str
+    matched: bool
+    fold: int  # from 0; always 0 where the file's header names no folds
+
+
+class PairsError(ValueError):
+    """A pairs file that cannot be used; the message names the file, and the line or the images that are missing."""
+
+
+def read_pairs(pairs_file: Path, images_dir: Path) -> list[Pair]:
+    """Read the pairs of `pairs_file`, checking that every image is there.
+
+    The first line is a header; ``folds n`` means that each fold has n matched, then n mismatched pairs. The other
+    lines are ``name i j`` (matched) or ``name1 i name2 j`` (mismatched), for images
+    ``<images_dir>/<name>/<name>_%04d.jpg``; fields are separated by blanks or tabs.
+
+    Raises:
+        PairsError: no such file, no pairs, a malformed line, or images that are missing.
+    """
+    pairs_file, images_dir = Path(pairs_file), Path(images_dir)
+    try:
+        lines = pairs_file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PairsError(f"{pairs_file}: cannot be read as a pairs file: {error}") from None
+    pairs_per_fold = _pairs_per_fold(pairs_file, lines[0].split() if lines else [])
+    numbered = [(number, line.split()) for number, line in enumerate(lines[1:], 2) if line.strip()]
+    if not numbered:
+        raise PairsError(f"{pairs_file}: holds no pairs after its header line")
+    pairs = [
+        _pair(f"{pairs_file}, line {number}", fields, position // pairs_per_fold if pairs_per_fold else 0)
+        for position, (number, fields) in enumerate(numbered)
+    ]
+    missing = [path for path in dict.fromkeys(p for pair in pairs for p in pair[:2]) if not (images_dir / path).is_file()]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise PairsError(f"{pairs_file}: image {images_dir / missing[0]}{more} missing; is {images_dir} the right folder?")
+    return pairs
+
+
+def _pairs_per_fold(pairs_file, header):
+    if len(header) in (3, 4) and header[-1].isdecimal():
+        raise PairsError(f"{pairs_file}, line 1: is a pair; expected a header, a number of pairs or 'folds n'")
+    return 2 * int(header[1]) if len(header) == 2 and header[1].isdecimal() else 0
+
+
+def _pair(place, fields, fold):
+    if len(fields) == 3:
+        (name, i, j), other = fields, fields[0]
+    elif len(fields) == 4:
+        name, i, other, j = fields
+    else:
+        raise PairsError(f"{place}: {len(fields)} fields; expected 'name i j' or 'name1 i name2 j'")
+    for number in (i, j):
+        if not (number.isascii() and number.isdecimal()):
+            raise PairsError(f"{place}: {number!r} is no image number")
+    for person in (name, other):
+        if not NAME.fullmatch(person) or person in (".", ".."):
+            raise PairsError(f"{place}: {person!r} is no name of a person's folder")
+    return Pair(_path(name, i), _path(other, j), len(fields) == 3, fold)
+
+
+def _path(name, number):
+    return f"{name}/{name}_{int(number):04d}.jpg"

@@ -1,0 +1,197 @@
+"""Networks from images to embeddings: float32 in [0, 255] in, unit norm out; rescaling and norm are inside.
+
+`build_shallow_inception_resnet_v2` is the reference; `build_residual_network` trains on two cores in minutes.
+"""
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from facelib.images import SIZE
+
+NETWORKS = ("residual", "shallow_inception_resnet_v2")
+
+
+@keras.saving.register_keras_serializable("facelib")
+class FusedBatchNormalization(layers.Layer):
+    """Batch normalisation over (N, height, width) by TensorFlow's fused kernel (Ioffe & Szegedy 2015, alg. 1).
+
+    Keras 3 composes batch normalisation of single operations, which takes three times as long on a CPU. Scale, offset
+    and statistics are float32 whatever the policy.
+    """
+
+    def __init__(self, momentum=0.9, epsilon=1e-3, **options):
+        super().__init__(**options)
+        self.momentum, self.epsilon = momentum, epsilon
+
+    def build(self, shape):
+        def weight(name, initializer, trainable):
+            return self.add_weight(
+                shape=(shape[-1],), dtype="float32", initializer=initializer, trainable=trainable, name=name, autocast=False
+            )
+
+        self.scale, self.offset = weight("scale", "ones", True), weight("offset", "zeros", True)
+        self.mean, self.variance = weight("mean", "zeros", False), weight("variance", "ones", False)
+
+    def call(self, inputs, training=False):
+        statistics = [] if training else [self.mean.value, self.variance.value]
+        outputs = tf.raw_ops.FusedBatchNormV3(
+            x=inputs, scale=self.scale.value, offset=self.offset.value, epsilon=self.epsilon, is_training=bool(training),
+            mean=statistics[0] if statistics else tf.zeros((0,)), variance=statistics[1] if statistics else tf.zeros((0,)),
+        )  # fmt: skip
+        if training:
+            for average, value in ((self.mean, outputs[1]), (self.variance, outputs[2])):
+                average.assign(self.momentum * average + (1 - self.momentum) * value)
+        return outputs[0]
+
+    def compute_output_shape(self, shape):
+        return shape
+
+    def get_config(self):
+        return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable("facelib")
+class UnitNorm(layers.Layer):
+    """Rows scaled to unit Euclidean norm, in float32."""
+
+    def __init__(self, **options):
+        super().__init__(**{**options, "dtype": "float32"})
+
+    def call(self, inputs):
+        return tf.math.l2_normalize(inputs, axis=1, epsilon=1e-12)
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+def build_network(name: str, embedding_size: int, bfloat16: bool = False, seed: int = 0) -> keras.Model:
+    """The network `name`, one of NETWORKS, with weights drawn from `seed`.
+
+    Args:
+        bfloat16: compute in bfloat16 (weights stay float32), where `has_bfloat16` says that the processor can.
+
+    Raises:
+        ValueError: unknown name.
+    """
+    builders = {"residual": build_residual_network, "shallow_inception_resnet_v2": build_shallow_inception_resnet_v2}
+    if name not in builders:
+        raise ValueError(f"unknown network {name!r}; choose one of {', '.join(NETWORKS)}")
+    keras.utils.set_random_seed(seed)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if bfloat16 else "float32")
+    try:
+        return builders[name](embedding_size)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def has_bfloat16() -> bool:
+    """Whether bfloat16 is fast here: on a GPU, or a processor that lists avx512_bf16 or amx_bf16."""
+    processor = Path("/proc/cpuinfo")
+    text = processor.read_text() if processor.exists() else ""
+    return bool(tf.config.list_physical_devices("GPU")) or "avx512_bf16" in text or "amx_bf16" in text
+
+
+def build_residual_network(embedding_size: int = 256) -> keras.Model:
+    """A residual network (He et al. 2016) with batch normalisation and leaky ReLU, small enough for two cores.
+
+    Args:
+        embedding_size: d.
+
+    Returns:
+        Model from (N, 112, 112, 3) float32 in [0, 255] to (N, d) float32, unit norm.
+    """
+    inputs = keras.Input((SIZE, SIZE, 3), name="images")
+    x = layers.Rescaling(1 / 127.5, -1, name="rescaling")(inputs)
+    x = _normalised(x, 32, 3, 2, "stem1")  # 56x56
+    x = _normalised(x, 64, 3, 2, "stem2")  # 28x28
+    for stage, (width, blocks) in enumerate(((64, 1), (128, 2), (256, 2)), 1):
+        for block in range(1, blocks + 1):
+            stride = 2 if stage > 1 and block == 1 else 1
+            x = _residual_block(x, width, stride, f"stage{stage}_block{block}")
+    x = layers.DepthwiseConv2D(7, use_bias=False, name="global_depthwise")(x)  # 1x1, instead of average pooling
+    x = FusedBatchNormalization(name="global_norm")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dense(embedding_size, dtype="float32", name="embedding")(x)
+    return keras.Model(inputs, UnitNorm(name="unit_norm")(x), name="residual")
+
+
+def _normalised(x, width, size, stride, name, activate=True):
+    x = layers.Conv2D(
+        width, size, stride, "same", use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv"
+    )(x)  # fmt: skip
+    x = FusedBatchNormalization(name=f"{name}_norm")(x)
+    return layers.LeakyReLU(0.1, name=f"{name}_relu")(x) if activate else x
+
+
+def _residual_block(x, width, stride, name):
+    y = _normalised(x, width, 3, stride, f"{name}_1")
+    y = _normalised(y, width, 3, 1, f"{name}_2", activate=False)
+    if stride > 1:
+        x = layers.AveragePooling2D(stride, padding="same", name=f"{name}_pool")(x)
+    if x.shape[-1] != width:
+        x = _normalised(x, width, 1, 1, f"{name}_shortcut", activate=False)
+    return layers.LeakyReLU(0.1, name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, y]))
+
+
+def build_shallow_inception_resnet_v2(embedding_size: int = 128) -> keras.Model:
+    """The reference network, a shallow Inception-ResNet-v2 (Szegedy et al. 2017) without batch normalisation.
+
+    Args:
+        embedding_size: d. Parameters: 2,980,496 at d = 128, 3,005,200 at d = 256.
+
+    Returns:
+        Model from (N, 112, 112, 3) float32 in [0, 255] to (N, d) float32, unit norm.
+    """
+    inputs = keras.Input((SIZE, SIZE, 3), name="images")
+    x = layers.Rescaling(1 / 255, name="rescaling")(inputs)
+    x = _conv(x, 32, 3, "stem_conv1", strides=2, padding="valid")
+    x = _conv(x, 32, 3, "stem_conv2", padding="valid")
+    x = _conv(x, 64, 3, "stem_conv3")
+    x = layers.MaxPooling2D(3, 2, name="stem_pool1")(x)
+    x = _conv(x, 80, 1, "stem_conv4", padding="valid")
+    x = _conv(x, 192, 3, "stem_conv5", padding="valid")
+    x = layers.MaxPooling2D(3, 2, name="stem_pool2")(x)  # 11x11x192
+    for number in range(1, 5):
+        x = _inception(x, f"block35_{number}", 0.17, (((32, 1),), ((32, 1), (32, 3)), ((32, 1), (48, 3), (64, 3))))
+    x = layers.MaxPooling2D(3, 2, name="reduction1_pool")(x)  # 5x5
+    for number in range(1, 4):
+        x = _inception(x, f"block17_{number}", 0.10, (((192, 1),), ((128, 1), (160, (1, 7)), (192, (7, 1)))))
+    x = layers.MaxPooling2D(3, 2, name="reduction2_pool")(x)  # 2x2
+    for number in range(1, 3):
+        x = _inception(x, f"block8_{number}", 0.20, (((192, 1),), ((192, 1), (224, (1, 3)), (256, (3, 1)))))
+    x = layers.GlobalAveragePooling2D(name="average_pool")(x)
+    x = layers.Dropout(0.2, name="dropout")(x)
+    x = layers.Dense(embedding_size, dtype="float32", name="embedding")(x)
+    return keras.Model(inputs, UnitNorm(name="unit_norm")(x), name="shallow_inception_resnet_v2")
+
+
+def _conv(x, width, size, name, strides=1, padding="same", activation="relu"):
+    return layers.Conv2D(width, size, strides, padding, activation=activation, name=name)(x)
+
+
+def _inception(x, name, scale, branches):
+    outputs = []
+    for b, branch in enumerate(branches, 1):
+        y = x
+        for c, (width, size) in enumerate(branch, 1):
+            y = _conv(y, width, size, f"{name}_branch{b}_conv{c}")
+        outputs.append(y)
+    y = _conv(layers.Concatenate(name=f"{name}_concatenate")(outputs), x.shape[-1], 1, f"{name}_linear", activation=None)
+    y = layers.Rescaling(scale, name=f"{name}_scale")(y)
+    return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, y]))
+
+
+def count_multiply_adds(model: keras.Model) -> int:
+    """Multiply-adds of the convolutions and dense layers for one image."""
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D):
+            height, width = layer.output.shape[1:3]
+            total += height * width * layer.kernel.shape.num_elements()
+        elif isinstance(layer, layers.Dense):
+            total += layer.kernel.shape.num_elements()
+    return total

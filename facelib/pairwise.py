@@ -1,0 +1,37 @@
+"""What the loss and the miner must agree on: similarities, and which pairs are positive or negative."""
+
+import tensorflow as tf
+
+
+def similarity_matrix(embeddings):
+    """Scaled cosine similarities s = (<x1, x2> + 1) / 2 of all pairs.
+
+    Computed in float64 and rounded, so that equal embeddings have exactly equal similarities.
+
+    Args:
+        embeddings: (B, d) float, unit norm.
+
+    Returns:
+        (B, B) float32 in [0, 1] up to rounding.
+    """
+    embeddings = tf.cast(embeddings, tf.float64)
+    products = tf.matmul(embeddings, embeddings, transpose_b=True)  # shape (B, B)
+    return tf.cast((products + 1) / 2, tf.float32)
+
+
+def positive_mask(labels, sources=None):
+    """(B, B) bool, true iff a and p share a label and are different images.
+
+    Args:
+        labels: (B,) int.
+        sources: (B,) int, the file behind each image, where a batch may repeat one: two draws of a file are no pair.
+    """
+    same_label = labels[:, None] == labels[None, :]
+    if sources is None:
+        sources = tf.range(tf.shape(labels)[0])
+    return same_label & (sources[:, None] != sources[None, :])
+
+
+def negative_mask(labels):
+    """(B, B) bool, true iff a and n have different labels. `labels` is (B,) int."""
+    return labels[:, None] != labels[None, :]

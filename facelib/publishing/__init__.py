@@ -1,0 +1,19 @@
+"""Publishing: execute notebooks, export pages, compile the report, pack the hand-in. Nothing here knows about faces."""
+
+import sys
+
+from facelib.config import ConfigError
+
+
+class PublishingError(Exception):
+    """Something that cannot be published; the message says what, where and what to do."""
+
+
+def run(main) -> None:
+    """Run a command's `main`; a user's mistake ends it with its message alone and exit code 1, never a stack trace."""
+    try:
+        main()
+    except (PublishingError, ConfigError, OSError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,146 @@
+"""Configuration to parts: which faces, which batches, what learns from them. The only place that knows all of them."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from facelib import verification
+from facelib.config import TRAINING_FOLDER, Config
+from facelib.dataset import DecodedFaces, build_dataset, load_faces
+from facelib.embedding import build_embedder, pair_scores
+from facelib.identities import Sampler, dense_labels, split_identities, validation_pairs
+from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
+from facelib.mining import select_triplets
+from facelib.models import build_network, has_bfloat16
+from facelib.results import digest
+from facelib.training import Learner
+
+# a change in one of these trains again
+DECISIVE = ("dataset", "identities", "images", "losses", "mining", "models", "pairwise", "recipe", "training")
+INDECISIVE = ("profile", "data", "test_crop", "comparison_steps")  # settings that leave the weights as they are
+
+
+class Split(NamedTuple):
+    """Faces by use; identities do not overlap."""
+
+    faces: DecodedFaces
+    training_labels: np.ndarray  # (n,) int32, dense; -1 where an image is held out
+    first: np.ndarray  # (pairs,) rows of the validation pairs
+    second: np.ndarray
+    matched: np.ndarray  # (pairs,) bool
+
+
+def load_split(config: Config) -> Split:
+    """The training faces of `config`, with identities held out for validation and the pairs drawn from those."""
+    faces = load_faces(
+        config.faces / TRAINING_FOLDER, config.interim / "cache", config.identities_limit, config.images_limit
+    )
+    training, validation = split_identities(faces.table.labels, config.validation_share, config.seed)
+    pairs = validation_pairs(dense_labels(faces.table.labels, validation), config.validation_images, config.seed)
+    return Split(faces, dense_labels(faces.table.labels, training), *pairs)
+
+
+def build_sampler(config: Config, split: Split) -> Sampler:
+    """The P x K sampler over the training identities."""
+    return Sampler(
+        split.training_labels, config.identities_per_batch, config.images_per_identity, config.seed, config.repeat_images
+    )
+
+
+def batches_from(config: Config, split: Split, sampler: Sampler):
+    """Function from a first step to an iterator of augmented (identities, images) batches."""
+
+    def batches(first_step):
+        pixels, labels = split.faces.pixels, split.training_labels
+        return iter(build_dataset(pixels, labels, sampler, first_step, config.augmentation))
+
+    return batches
+
+
+def build_learner(config: Config, split: Split) -> Learner:
+    """Model, optimizer, miner and loss of `config`, with weights drawn from its seed."""
+    tf.config.experimental.enable_op_determinism()
+    model = build_network(config.network, config.embedding_size, config.bfloat16 and has_bfloat16(), config.seed)
+    proxies = ()
+    if config.classes_weight:
+        size = (int(split.training_labels.max()) + 1, config.embedding_size)
+        proxies = (tf.Variable(keras.random.normal(size, seed=config.seed), name="proxies"),)
+
+    def auxiliary(labels, embeddings, sources):
+        total = 0.0
+        if config.pairs_weight:
+            loss = all_pairs_circle_loss(labels, embeddings, config.margin, config.gamma, sources)
+            total += config.pairs_weight * loss
+        if config.classes_weight:
+            loss = class_circle_loss(labels, embeddings, proxies[0], config.margin, config.gamma)
+            total += config.classes_weight * loss
+        return total
+
+    def select(epoch):
+        return late if epoch > config.later_mining_epoch else early
+
+    def loss(anchors, positives, negatives):
+        if config.loss == "triplet":
+            return triplet_loss(anchors, positives, negatives, config.margin)
+        return circle_loss(anchors, positives, negatives, config.margin, config.gamma)
+
+    early, late = (_selector(method, config.mining_margin) for method in (config.mining, config.later_mining))
+    return Learner(
+        model,
+        build_optimizer(config),
+        select,
+        loss,
+        auxiliary if config.pairs_weight or config.classes_weight else None,
+        proxies,
+    )
+
+
+def _selector(method, margin):
+    return lambda labels, embeddings, sources: select_triplets(labels, embeddings, method, margin, sources)
+
+
+def build_optimizer(config: Config) -> keras.optimizers.Optimizer:
+    """AdamW (Loshchilov & Hutter 2019); the rate rises for `warmup_steps`, then falls along a cosine to 1 % at the end.
+
+    The schedule is part of the optimizer, which reads it at each step. Scales, offsets and biases do not decay.
+    """
+    steps = config.epochs * config.steps_per_epoch
+    warmup = min(config.warmup_steps, steps // 2)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        config.learning_rate / 100, max(steps - warmup, 1), 0.01, warmup_target=config.learning_rate, warmup_steps=warmup
+    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=["scale", "offset", "bias", "proxies"])
+    return optimizer
+
+
+def validate_with(config: Config, split: Split, model):
+    """Function without arguments to the figures of `model` on the validation pairs, computed now."""
+    rows, places = np.unique(np.concatenate([split.first, split.second]), return_inverse=True)
+    first, second = places.reshape(2, -1)
+    embedder = build_embedder(model, config.flip_average)
+
+    def validate():
+        scores = pair_scores(embedder(split.faces.pixels[rows]), first, second)
+        threshold, accuracy = verification.best_threshold(scores, split.matched)
+        return {
+            "validation_roc_auc": verification.roc_auc(scores, split.matched),
+            "validation_average_precision": verification.average_precision(scores, split.matched),
+            "validation_accuracy": accuracy,
+            "validation_threshold": threshold,
+        }
+
+    return validate
+
+
+def training_folder(config: Config, data_digest: str) -> Path:
+    """Where the training run of `config` on these data lives: named by all that decides the weights."""
+    modules = [hashlib.sha256((Path(__file__).parent / f"{name}.py").read_bytes()).hexdigest() for name in DECISIVE]
+    settings = {key: value for key, value in dataclasses.asdict(config).items() if key not in INDECISIVE}
+    versions = [keras.__version__, tf.__version__, config.bfloat16 and has_bfloat16()]
+    return config.interim / "runs" / digest(settings, data_digest, modules, versions)

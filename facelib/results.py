@@ -1,0 +1,90 @@
+"""What a notebook found: one JSON file each, with provenance; timings apart, because they differ from run to run."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+from facelib.config import ROOT, Config
+
+PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pillow")
+
+
+class MissingResultError(FileNotFoundError):
+    """A file that an earlier notebook writes is not there; the message names that notebook."""
+
+
+def write_results(config: Config, name: str, figures: dict, data_digest: str) -> Path:
+    """Write `figures` and where they come from to ``reports/<profile>/results/<name>.json``, keys at the top level."""
+    provenance = _commit() | {
+        "python": platform.python_version(),
+        "versions": {package: version(package) for package in PACKAGES},
+        "seed": config.seed,
+        "config": _portable(config),
+        "data_digest": data_digest,
+    }
+    path = config.reports / "results" / f"{name}.json"
+    content = {**figures, "data": "drawn" if config.drawn else "real", "provenance": provenance}
+    write_atomically(path, json.dumps(content, indent=2, allow_nan=False, default=_plain) + "\n")
+    return path
+
+
+def read_results(config: Config, name: str) -> dict:
+    """Read back what notebook `name` wrote.
+
+    Raises:
+        MissingResultError: the notebook has not been run for this profile.
+    """
+    path = config.reports / "results" / f"{name}.json"
+    require(path, name)
+    return json.loads(path.read_text())
+
+
+def require(path: Path, notebook: str) -> None:
+    """Raise MissingResultError, naming the notebook to run first, unless `path` exists."""
+    if not path.exists():
+        raise MissingResultError(f"{path} is missing: run notebooks/{notebook}.ipynb first (or `make all`)")
+
+
+def record_timings(config: Config, **seconds: float) -> None:
+    """Add named timings to ``reports/<profile>/timings.json``; they go nowhere else."""
+    path = config.reports / "timings.json"
+    timings = json.loads(path.read_text()) if path.exists() else {}
+    timings.update({name: round(value, 3) for name, value in seconds.items()})
+    write_atomically(path, json.dumps(timings, indent=2, sort_keys=True) + "\n")
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write the whole file or nothing: to a neighbour first, then moved into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    neighbour = path.with_name(f".{path.name}.{os.getpid()}")
+    neighbour.write_bytes(content.encode() if isinstance(content, str) else content)
+    os.replace(neighbour, path)
+
+
+def digest(*parts) -> str:
+    """A short name for `parts`: the first 16 hexadecimal digits of the SHA-256 of their JSON."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _portable(config: Config) -> dict:
+    # the place of the data differs between machines, its digest does not
+    return {key: value for key, value in dataclasses.asdict(config).items() if key != "data"}
+
+
+def _plain(value):
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def _commit() -> dict:
+    def git(*arguments):
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "dirty": None}

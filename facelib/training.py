@@ -1,0 +1,154 @@
+"""The training step (embed, mine, loss, apply) and a generator that runs epochs of it. Builds nothing itself."""
+
+import functools
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from facelib.checkpoint import restore_checkpoint, save_checkpoint
+from facelib.progress import track
+
+
+class Learner(NamedTuple):
+    """What learns, and from what."""
+
+    model: tf.Module  # a keras.Model: (N, height, width, channels) images to (N, d) unit-norm embeddings
+    optimizer: object  # a keras.optimizers.Optimizer
+    select: Callable  # epoch -> function of (labels, embeddings, sources) to (T, 3) triplets
+    loss: Callable  # (anchor, positive, negative embeddings) -> scalar
+    auxiliary_loss: Callable | None = None  # (labels, embeddings, sources) -> scalar, added to the loss
+    auxiliary_variables: tuple = ()  # trained along with the model, such as class proxies
+
+    @property
+    def variables(self):
+        """All trainable variables."""
+        return [*self.model.trainable_variables, *self.auxiliary_variables]
+
+
+class Schedule(NamedTuple):
+    """How long to train, and where the state is kept."""
+
+    epochs: int
+    steps_per_epoch: int
+    folder: Path | None = None  # gets last.npz and best.npz; None keeps nothing
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message gives the step and the likely reason."""
+
+
+def train_step(learner: Learner, select, identities, images, sources):
+    """Embed a batch, mine triplets, and apply the gradient of the loss once.
+
+    Args:
+        select: function of (labels, embeddings, sources) to (T, 3) triplets.
+        identities: (B,) int. images: (B, height, width, channels) float in [0, 255]. sources: (B,) int.
+
+    Returns:
+        Dict of scalar float32: loss (of the triplets), auxiliary_loss, s_p and s_n (mean over the triplets), active_share
+        (share of the anchor-positive places in the batch that gave a triplet), similarity (mean over all pairs).
+    """
+    with tf.GradientTape() as tape:
+        embeddings = learner.model(images, training=True)
+        triplets = select(identities, embeddings, sources)
+        anchors, positives, negatives = (tf.gather(embeddings, triplets[:, i]) for i in range(3))
+        loss = learner.loss(anchors, positives, negatives)
+        auxiliary = learner.auxiliary_loss(identities, embeddings, sources) if learner.auxiliary_loss else 0.0
+        total = loss + auxiliary
+    gradients = tape.gradient(total, learner.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    learner.optimizer.apply(gradients, learner.variables)
+
+    def mean_similarity(others):
+        s = (tf.reduce_sum(anchors * others, axis=1) + 1) / 2
+        return tf.math.divide_no_nan(tf.reduce_sum(s), tf.cast(tf.size(s), tf.float32))
+
+    same = (identities[:, None] == identities[None, :]) & (sources[:, None] != sources[None, :])
+    places = tf.math.unsorted_segment_max(tf.ones_like(triplets[:, 0]), _place(triplets, tf.size(identities)), tf.size(same))
+    active = tf.reduce_sum(tf.cast(places > 0, tf.float32)) / tf.maximum(tf.reduce_sum(tf.cast(same, tf.float32)), 1.0)
+    return {
+        "loss": loss,
+        "auxiliary_loss": tf.cast(auxiliary, tf.float32),
+        "s_p": mean_similarity(positives),
+        "s_n": mean_similarity(negatives),
+        "active_share": active,
+        "similarity": (tf.reduce_sum(tf.square(tf.reduce_mean(embeddings, axis=0))) + 1) / 2,
+    }
+
+
+def _place(triplets, size):
+    return triplets[:, 0] * size + triplets[:, 1]
+
+
+def train(learner: Learner, batches, sources, schedule: Schedule, validate=None):
+    """Train, or go on training, and yield a record after each epoch; epochs that are already done come first.
+
+    With a folder, the whole state is saved after each epoch to ``last.npz`` and the model with the best
+    ``validation_roc_auc`` so far to ``best.npz``; a later call with the same arguments resumes there and goes on as if
+    it had never stopped.
+
+    Args:
+        batches: first step -> iterator of (identities, images). sources: step -> (B,) int, the file of each image.
+        validate: function without arguments to a dict of figures, among them ``validation_roc_auc``.
+
+    Yields:
+        Dict with epoch (from 1), steps, the means over the epoch of what `train_step` returns, learning_rate, the
+        figures of `validate`, and seconds of training so far (which differ from run to run).
+
+    Raises:
+        TrainingError: the loss is not finite. CheckpointError: the saved state is damaged or does not fit.
+    """
+    learner.optimizer.build(learner.variables)
+    state = {"history": [], "best": -math.inf}
+    groups = {
+        "model": learner.model.variables,
+        "optimizer": learner.optimizer.variables,
+        "auxiliary": learner.auxiliary_variables,
+    }
+    if schedule.folder and (schedule.folder / "last.npz").exists():
+        state = restore_checkpoint(schedule.folder / "last.npz", groups)
+    history = state["history"]
+    yield from list(history)
+
+    first_step, steps = len(history) * schedule.steps_per_epoch, schedule.epochs * schedule.steps_per_epoch
+    if first_step >= steps:
+        return
+    batches = batches(first_step)
+
+    @functools.cache
+    def compiled(select):
+        return tf.function(lambda *batch: train_step(learner, select, *batch))
+
+    seconds = history[-1]["seconds"] if history else 0.0
+    bar = track(range(first_step, steps), "training", "steps")
+    measured, start = [], time.perf_counter()
+    for step in bar:
+        epoch = step // schedule.steps_per_epoch + 1
+        identities, images = next(batches)
+        step_sources = tf.constant(np.asarray(sources(step)), tf.int32)
+        measured.append(compiled(learner.select(epoch))(identities, images, step_sources))
+        loss = float(measured[-1]["loss"] + measured[-1]["auxiliary_loss"])
+        if not math.isfinite(loss):
+            raise TrainingError(f"the loss is {loss} at step {step + 1}: lower the learning rate or gamma")
+        elapsed = time.perf_counter() - start
+        speed = len(measured) * len(images) / elapsed
+        bar.set_postfix_str(f"epoch {epoch}/{schedule.epochs}, loss {loss:.4f}, {speed:.0f} images/s", refresh=False)
+        if (step + 1) % schedule.steps_per_epoch:
+            continue
+        seconds += elapsed
+        record = {"epoch": epoch, "steps": step + 1}
+        record |= {name: float(np.mean([m[name] for m in measured])) for name in measured[0]}
+        record |= {"learning_rate": float(learner.optimizer.learning_rate), **(validate() if validate else {})}
+        record["seconds"] = seconds
+        history.append(record)
+        if schedule.folder:
+            if record.get("validation_roc_auc", step) > state["best"]:
+                state["best"] = record.get("validation_roc_auc", step)
+                save_checkpoint(schedule.folder / "best.npz", {"model": learner.model.variables}, {"epoch": epoch})
+            save_checkpoint(schedule.folder / "last.npz", groups, state)
+        yield record
+        measured, start = [], time.perf_counter()

@@ -1,0 +1,86 @@
+"""What several test files need: small folders of images, a project of its own, each big network built once."""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from PIL import Image
+
+from facelib import config as config_module
+from facelib.config import PAIRS_FILE, TEST_FOLDER, TRAINING_FOLDER
+
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the tests' tolerances and bit-for-bit claims are about processors
+
+settings.register_profile("facelib", deadline=None, derandomize=True, database=None, max_examples=40)
+settings.load_profile("facelib")
+
+
+def unit(vectors):
+    """Rows of unit norm, float32."""
+    vectors = np.asarray(vectors, np.float64)
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def on_circle(degrees):
+    """Embeddings (n, 2) float32 at the given angles: similarities can be read off."""
+    angles = np.deg2rad(np.asarray(degrees, np.float64))
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+
+def write_image(path, seed=0, size=(112, 112), **options):
+    """Write a noisy picture whose colours depend on `seed` and return its pixels before compression."""
+    generator = np.random.default_rng(seed)
+    coarse = generator.integers(0, 256, (8, 8, 3), np.uint8)
+    image = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, **options)
+    return np.asarray(image)
+
+
+@pytest.fixture
+def write_faces():
+    """Function that writes ``folder/<name>/<number>.jpeg`` for a dict of name -> number of images."""
+
+    def write(folder, counts):
+        for person, (name, count) in enumerate(counts.items()):
+            for number in range(count):
+                write_image(folder / name / f"{number:03d}.jpeg", seed=(person, number), quality=90)
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project root in a temporary folder: what is derived and reported goes there."""
+    root = tmp_path / "project"
+    root.mkdir()
+    monkeypatch.setattr(config_module, "ROOT", root)
+    return root
+
+
+@pytest.fixture
+def data_folder(tmp_path):
+    """An empty data folder with everything that `load_config` asks for."""
+    folder = tmp_path / "faces"
+    (folder / TRAINING_FOLDER).mkdir(parents=True)
+    (folder / TEST_FOLDER).mkdir()
+    (folder / PAIRS_FILE).write_text("1\t0\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shallow_network():
+    """The reference network at d = 128. Tests leave its weights as they are."""
+    from facelib.models import build_network
+
+    return build_network("shallow_inception_resnet_v2", 128, seed=3)
+
+
+@pytest.fixture(scope="session")
+def residual_network():
+    """The residual network at d = 256. Tests leave its weights as they are."""
+    from facelib.models import build_network
+
+    return build_network("residual", 256, seed=3)

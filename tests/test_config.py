@@ -1,0 +1,137 @@
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facelib.config import PAIRS_FILE, PROFILES, ROOT, TEST_FOLDER, TRAINING_FOLDER, Config, ConfigError, load_config
+
+
+@pytest.mark.parametrize("profile", ["smoke", "laptop", "full"])
+def test_every_profile_loads(profile):
+    config = load_config(profile, "drawn")
+    assert config.profile == profile
+    assert {name: getattr(config, name) for name in PROFILES[profile]} == PROFILES[profile]
+
+
+def test_full_is_the_reference_systems_scale():
+    config = load_config("full", "drawn")
+    assert (config.identities_per_batch, config.images_per_identity, config.steps_per_epoch) == (50, 5, 200)
+    assert (config.epochs, config.margin, config.gamma) == (200, 0.15, 16.0)
+    assert (config.mining, config.later_mining, config.later_mining_epoch) == ("semi-hard", "hard", 50)
+
+
+def test_unknown_profile_lists_the_known_ones():
+    with pytest.raises(ConfigError, match="'labtop'.*smoke, laptop, full"):
+        load_config("labtop")
+
+
+def test_overrides_are_read_by_the_type_of_the_field():
+    config = load_config("laptop", "drawn", "epochs=3 gamma=32 margin=.25 bfloat16=False network=x test_crop=(1,2,3)")
+    assert (config.epochs, config.gamma, config.margin) == (3, 32.0, 0.25)
+    assert type(config.gamma) is float
+    assert config.bfloat16 is False
+    assert (config.network, config.test_crop) == ("x", (1, 2, 3))
+
+
+@given(seed=st.integers(0, 2**62), rate=st.floats(1e-9, 1e9))
+def test_numbers_survive_the_way_through_an_override(seed, rate):
+    config = load_config("smoke", "drawn", f"seed={seed} learning_rate={rate!r}")
+    assert (config.seed, config.learning_rate) == (seed, rate)
+
+
+@pytest.mark.parametrize("item", ["epoch=3", "epochs", "=3", "profile=full", "data=somewhere"])
+def test_unknown_key_lists_the_known_ones(item):
+    with pytest.raises(ConfigError, match="key=value with one of: .*seed.*epochs") as error:
+        load_config("smoke", "drawn", f"seed=1 {item}")
+    assert repr(item) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "item, type_name",
+    [("epochs=2.5", "int"), ("epochs=True", "int"), ("epochs=", "int"), ("bfloat16=1", "bool"), ("gamma=much", "float"),
+     ("gamma='1'", "float"), ("test_crop=5", "tuple"), ("epochs=2**3", "int")],
+)  # fmt: skip
+def test_value_of_another_type_is_refused(item, type_name):
+    key, _, text = item.partition("=")
+    with pytest.raises(ConfigError) as error:
+        load_config("smoke", "drawn", item)
+    assert str(error.value) == f"{key}={text!r} is no {type_name}"
+
+
+@pytest.mark.parametrize(
+    "item",
+    ["epochs=0", "steps_per_epoch=0", "identities_per_batch=0", "embedding_size=-1", "comparison_steps=0",
+     "images_per_identity=1", "margin=0", "margin=1", "margin=-0.5", "gamma=0", "gamma=-1",
+     "validation_share=0", "validation_share=1"],
+)  # fmt: skip
+def test_value_out_of_range_is_named(item):
+    key = item.partition("=")[0]
+    with pytest.raises(ConfigError, match=f"^{key}=-?[0-9.]+ must"):
+        load_config("smoke", "drawn", item)
+
+
+def test_a_configuration_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        load_config("smoke", "drawn").epochs = 3
+
+
+def test_folder_of_faces(data_folder):
+    config = load_config("smoke", str(data_folder))
+    assert not config.drawn
+    assert config.faces == data_folder.resolve()
+
+
+def test_missing_data_folder_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=f"no data folder at {tmp_path}/nowhere"):
+        load_config("smoke", str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("name", [TRAINING_FOLDER, TEST_FOLDER, PAIRS_FILE])
+def test_incomplete_data_folder_is_named_with_what_it_lacks(data_folder, name):
+    place = data_folder / name
+    place.unlink() if place.is_file() else shutil.rmtree(place)
+    with pytest.raises(ConfigError, match=f"{data_folder} holds no {name}"):
+        load_config("smoke", str(data_folder))
+
+
+def test_relative_data_folder_belongs_to_the_project_not_to_the_working_directory(
+    project, data_folder, tmp_path, monkeypatch
+):
+    shutil.move(data_folder, project / "faces")
+    monkeypatch.chdir(tmp_path)
+    assert load_config("smoke", "faces").faces == project / "faces"
+
+
+def test_without_data_the_faces_are_drawn(project):
+    config = load_config("smoke")
+    assert config.drawn
+    assert config.faces == config.interim / "drawn"
+
+
+def test_faces_in_the_projects_data_folder_are_found(project, data_folder):
+    shutil.move(data_folder, project / "data")
+    assert load_config("smoke").faces == project / "data"
+    assert load_config("smoke", "drawn").drawn
+
+
+def test_incomplete_faces_in_the_projects_data_folder_are_an_error(project):
+    (project / "data" / TRAINING_FOLDER).mkdir(parents=True)
+    with pytest.raises(ConfigError, match=f"holds no {TEST_FOLDER}"):
+        load_config("smoke")
+
+
+def test_profiles_share_no_folder(project):
+    smoke, laptop = load_config("smoke"), load_config("laptop")
+    assert smoke.interim == project / "data" / "interim" / "smoke"
+    assert smoke.reports == project / "reports" / "smoke"
+    assert laptop.interim != smoke.interim
+    assert laptop.reports != smoke.reports
+
+
+def test_root_is_the_project_and_defaults_are_valid():
+    assert (ROOT / "facelib" / "config.py").is_file()
+    assert Config(profile="laptop").drawn
+    assert Path(Config(profile="laptop", data="/faces").faces) == Path("/faces")

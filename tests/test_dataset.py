@@ -1,0 +1,96 @@
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from facelib.dataset import build_dataset, load_faces
+from facelib.identities import NoFacesError, Sampler
+from facelib.images import decode
+
+LABELS = np.repeat(np.arange(10, dtype=np.int32), 4)
+PIXELS = np.random.default_rng(0).integers(0, 256, (40, 112, 112, 3), np.uint8)
+
+
+@pytest.fixture
+def sampler():
+    return Sampler(LABELS, 3, 2, seed=4)
+
+
+def first(dataset, count):
+    return [(identities.numpy(), images.numpy()) for identities, images in itertools.islice(dataset, count)]
+
+
+def test_batches_are_pairs_of_identities_and_images_in_that_order(sampler):  # slip 8
+    assert build_dataset(PIXELS, LABELS, sampler).element_spec == (
+        tf.TensorSpec((6,), tf.int32),
+        tf.TensorSpec((6, 112, 112, 3), tf.float32),
+    )
+
+
+def test_batches_are_the_samplers_rows_in_their_own_range(sampler):  # slip 4
+    for step, (identities, images) in enumerate(first(build_dataset(PIXELS, LABELS, sampler), 4)):
+        rows = sampler.batch(step)
+        np.testing.assert_array_equal(identities, LABELS[rows])
+        np.testing.assert_array_equal(images, PIXELS[rows].astype(np.float32))
+
+
+@pytest.mark.parametrize("augmentation", [0.0, 1.0])
+def test_a_resumed_dataset_goes_on_where_it_stopped(sampler, augmentation):
+    whole = first(build_dataset(PIXELS, LABELS, sampler, 0, augmentation), 6)
+    rest = first(build_dataset(PIXELS, LABELS, sampler, 4, augmentation), 2)
+    for expected, batch in zip(whole[4:], rest, strict=True):
+        np.testing.assert_array_equal(batch[0], expected[0])
+        np.testing.assert_array_equal(batch[1], expected[1])
+
+
+def test_batches_differ_from_epoch_to_epoch(sampler):  # slip 1
+    epochs = np.split(np.stack([images for _, images in first(build_dataset(PIXELS, LABELS, sampler), 20)]), 4)
+    for one, other in itertools.combinations(epochs, 2):
+        assert not (one[:, None] == other[None]).all(axis=(2, 3, 4, 5)).any()
+
+
+def test_augmentation_varies_the_same_rows_anew_at_each_step():
+    labels = LABELS[:4]  # one identity: every batch has the same four images
+    dataset = build_dataset(PIXELS, labels, Sampler(labels, 1, 4, seed=0), augmentation=1.0)
+    (_, one), (_, other) = first(dataset, 2)
+    assert one.min() >= 0 and one.max() <= 255
+    rows = [Sampler(labels, 1, 4, seed=0).batch(step) for step in (0, 1)]
+    for image, row in zip(one, rows[0], strict=True):
+        assert np.abs(image - PIXELS[row]).mean() > 1
+        assert np.abs(image - other[list(rows[1]).index(row)]).mean() > 1
+
+
+def test_memory_mapped_pixels(sampler, tmp_path):
+    np.save(tmp_path / "pixels.npy", PIXELS)
+    ((_, images),) = first(build_dataset(np.load(tmp_path / "pixels.npy", mmap_mode="r"), LABELS, sampler), 1)
+    np.testing.assert_array_equal(images, PIXELS[sampler.batch(0)].astype(np.float32))
+
+
+def test_faces_of_a_folder(write_faces, tmp_path):
+    folder = write_faces(tmp_path / "faces", {"10": 2, "9": 3, "8": 1})
+    faces = load_faces(folder, tmp_path / "cache", identities_limit=2, images_limit=2)
+    assert faces.table.paths == ("8/000.jpeg", "9/000.jpeg", "9/001.jpeg")
+    assert faces.table.labels.tolist() == [0, 1, 1]
+    for row, path in enumerate(faces.table.paths):
+        np.testing.assert_array_equal(faces.pixels[row], decode(folder / path))
+
+
+def test_unreadable_images_are_listed_and_rows_stay_aligned(write_faces, tmp_path):  # slip 10
+    folder = write_faces(tmp_path / "faces", {"1": 2, "2": 1, "3": 2})
+    for path in ("1/000.jpeg", "2/000.jpeg"):
+        (folder / path).write_bytes(b"no image")
+    faces = load_faces(folder, tmp_path / "cache")
+    assert [path for path, _ in faces.problems] == ["1/000.jpeg", "2/000.jpeg"]
+    assert faces.table.paths == ("1/001.jpeg", "3/000.jpeg", "3/001.jpeg")
+    assert faces.table.names == ("1", "3")
+    assert faces.table.labels.tolist() == [0, 1, 1]
+    for row, path in enumerate(faces.table.paths):
+        np.testing.assert_array_equal(faces.pixels[row], decode(folder / path))
+
+
+def test_a_folder_of_broken_images_is_named_with_a_reason(tmp_path):
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "a.jpeg").write_bytes(b"no image")
+    with pytest.raises(NoFacesError, match=f"{tmp_path}: none of 1 images can be read; 1/a.jpeg: cannot identify"):
+        load_faces(tmp_path, tmp_path / "cache")

@@ -1,0 +1,146 @@
+"""The rules of the house, held against the code."""
+
+import ast
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from facelib.config import ROOT, Config
+
+PACKAGE = ROOT / "facelib"
+FILES = sorted(PACKAGE.rglob("*.py"))
+MODULES = {path.stem: path for path in FILES if path.parent == PACKAGE and path.stem != "__init__"}
+TESTS = Path(__file__).parent
+
+# From the ground up: each module and what it may import of facelib.
+FLOORS = {
+    "config": set(),
+    "progress": set(),
+    "pairwise": set(),
+    "identities": set(),
+    "lfw": set(),
+    "verification": set(),
+    "cartoon": set(),
+    "results": {"config"},
+    "images": {"progress", "results"},
+    "synthetic": {"cartoon", "config", "progress"},
+    "models": {"images"},  # the size of an image
+    "checkpoint": {"results"},
+    "losses": {"pairwise"},
+    "mining": {"pairwise"},
+    "dataset": {"identities", "images"},
+    "embedding": {"images"},
+    "training": {"checkpoint", "progress"},
+    "plots": {"config", "results"},
+    "recipe": {
+        "checkpoint", "config", "dataset", "embedding", "identities", "images", "losses", "mining", "models",
+        "pairwise", "progress", "results", "training", "verification",
+    },
+}  # fmt: skip
+PUBLISHING = {"config", "progress", "publishing", "results"}  # knows nothing of faces
+
+# What else the light modules import, beside the standard library.
+LIGHT = {
+    "config": set(),
+    "lfw": set(),
+    "results": set(),
+    "identities": {"numpy"},
+    "checkpoint": {"numpy"},
+    "verification": {"numpy", "sklearn"},
+}
+HEAVY = {"IPython", "PIL", "keras", "matplotlib", "numpy", "sklearn", "tensorflow"}
+
+
+def imported(path):
+    """Full names of all that a file imports: facelib.results, numpy, ..."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def modules_of_facelib(path):
+    return {name.split(".")[1] for name in imported(path) if name.startswith("facelib.")}
+
+
+def test_the_table_goes_down_only():
+    below = set()
+    for module, may_import in FLOORS.items():
+        assert may_import <= below, f"{module} imports what does not lie below it"
+        below.add(module)
+
+
+def test_every_module_has_its_floor():
+    assert MODULES.keys() == FLOORS.keys()
+
+
+@pytest.mark.parametrize("module", FLOORS)
+def test_imports_are_those_of_the_table(module):
+    assert modules_of_facelib(MODULES[module]) <= FLOORS[module]
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "publishing").glob("*.py")), ids=lambda path: path.stem)
+def test_publishing_knows_nothing_of_faces(path):
+    assert modules_of_facelib(path) <= PUBLISHING
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_light_modules_stay_light(module):
+    heavy = {name.split(".")[0] for name in imported(MODULES[module])} & HEAVY
+    assert heavy <= LIGHT[module]
+
+
+def test_there_are_no_re_exports():
+    assert not modules_of_facelib(PACKAGE / "__init__.py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_file_is_longer_than_200_lines(path):
+    assert len(path.read_text().splitlines()) <= 200
+
+
+def test_there_is_no_drawer_for_everything():
+    assert not [path for path in FILES if re.search("util|helper|misc|common", path.stem)]
+
+
+def notebook_code():
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+        yield "\n".join("".join(cell["source"]) for cell in cells)
+
+
+def test_every_setting_is_read():
+    """As `config.setting`, outside of config.py; `profile` and `data` by the paths that Config makes of them."""
+    sources = [path.read_text() for path in FILES if path.name != "config.py"] + list(notebook_code())
+    read = {
+        node.attr
+        for source in sources
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "config"
+    }
+    assert {field.name for field in dataclasses.fields(Config)} - read - {"profile", "data"} == set()
+
+
+def test_every_module_has_a_test_file():
+    tested = {path.stem.removeprefix("test_") for path in TESTS.glob("test_*.py")}
+    assert {*MODULES, "publishing"} - tested - {"cartoon"} == set()  # cartoon is tested with synthetic
+
+
+def test_every_slip_of_the_reference_system_is_pinned_by_a_test():
+    text = "\n".join(path.read_text() for path in sorted(TESTS.glob("test_*.py")))
+    pinned = {int(number) for number in re.findall(r"^def test_.*# slip (\d+)$", text, re.MULTILINE)}
+    assert pinned == set(range(1, 11))
+
+
+def test_labels_come_before_embeddings():
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.Lambda):
+                names = [argument.arg for argument in node.args.args]
+                if {"labels", "embeddings"} <= set(names):
+                    assert names.index("embeddings") == names.index("labels") + 1, f"{path}, line {node.lineno}"

@@ -1,0 +1,266 @@
+import json
+import os
+
+import numpy as np
+import pytest
+from conftest import write_image
+from PIL import Image
+
+from facelib import images as images_module
+from facelib.images import UnreadableImageError, augment, decode, load_images
+
+
+def noise(count=4, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, 112, 112, 3), np.uint8)
+
+
+# decoder
+
+
+@pytest.mark.parametrize("name", ["a.jpeg", "a.png"])
+def test_decoded_pixels_are_pillows(tmp_path, name):
+    write_image(tmp_path / name, seed=1)
+    pixels = decode(tmp_path / name)
+    assert (pixels.shape, pixels.dtype) == ((112, 112, 3), np.uint8)
+    np.testing.assert_array_equal(pixels, np.asarray(Image.open(tmp_path / name)))
+
+
+def test_png_keeps_its_pixels(tmp_path):
+    written = write_image(tmp_path / "a.png", seed=2)
+    np.testing.assert_array_equal(decode(tmp_path / "a.png"), written)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1", "CMYK"])
+def test_other_modes_become_rgb(tmp_path, mode):
+    path = tmp_path / ("a.jpeg" if mode == "CMYK" else "a.png")
+    Image.fromarray(noise(1)[0]).convert(mode).save(path)
+    with Image.open(path) as image:
+        assert image.mode == mode
+        np.testing.assert_array_equal(decode(path), np.asarray(image.convert("RGB")))
+
+
+def test_sixteen_bit_grey_is_not_clipped_to_white(tmp_path):
+    ramp = np.linspace(0, 65535, 112 * 112).reshape(112, 112)
+    Image.fromarray(ramp.astype(np.uint16)).save(tmp_path / "a.png")
+    try:
+        pixels = decode(tmp_path / "a.png")
+    except UnreadableImageError:
+        return
+    np.testing.assert_allclose(pixels[..., 0], ramp / 257, atol=1)
+
+
+def test_other_sizes_are_scaled_to_112(tmp_path):
+    write_image(tmp_path / "a.png", size=(160, 90))
+    with Image.open(tmp_path / "a.png") as image:
+        expected = image.resize((112, 112), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(decode(tmp_path / "a.png"), expected)
+
+
+def test_crop_is_left_top_side(tmp_path):
+    """In an image whose red is the column and whose green is the row, colours are places."""
+    rows, columns = np.mgrid[:250, :250].astype(np.uint8)
+    Image.fromarray(np.stack([columns, rows, rows * 0], axis=2)).save(tmp_path / "a.png")
+    pixels = decode(tmp_path / "a.png", crop=(61, 64, 128)).astype(float)
+    middles = (np.arange(112) + 0.5) * 128 / 112 - 0.5
+    np.testing.assert_allclose(pixels[50, :, 0], 61 + middles, atol=1)
+    np.testing.assert_allclose(pixels[:, 50, 1], 64 + middles, atol=1)
+
+
+@pytest.mark.parametrize("crop", [(0, 0, 113), (1, 0, 112), (0, 1, 112), (-1, 0, 50), (0, -1, 50)])
+def test_crop_outside_the_image_is_refused(tmp_path, crop):
+    write_image(tmp_path / "a.png")
+    with pytest.raises(UnreadableImageError, match="a.png: "):
+        decode(tmp_path / "a.png", crop=crop)
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(UnreadableImageError, match=f"{tmp_path}/none.jpeg"):
+        decode(tmp_path / "none.jpeg")
+
+
+@pytest.mark.parametrize("suffix", ["jpeg", "png"])
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.9])
+def test_truncated_file_is_named(tmp_path, suffix, share):
+    path = tmp_path / f"a.{suffix}"
+    write_image(path)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(UnreadableImageError, match=f"{path}: "):
+        decode(path)
+
+
+@pytest.mark.parametrize("content", [b"no image at all", b"GIF89a" + bytes(40), bytes(1000)])
+def test_what_is_no_jpeg_or_png_is_refused(tmp_path, content):
+    (tmp_path / "a.jpeg").write_bytes(content)
+    with pytest.raises(UnreadableImageError, match="a.jpeg: cannot identify"):
+        decode(tmp_path / "a.jpeg")
+
+
+def test_a_whole_image_of_another_format_is_refused(tmp_path):
+    Image.fromarray(noise(1)[0]).save(tmp_path / "a.png", format="BMP")
+    with pytest.raises(UnreadableImageError, match="a.png: "):
+        decode(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("side", [8_000, 60_000])
+def test_a_huge_claimed_size_is_refused_before_decoding(tmp_path, monkeypatch, side):
+    write_image(tmp_path / "a.png")
+    content = bytearray((tmp_path / "a.png").read_bytes())
+    content[16:24] = side.to_bytes(4, "big") * 2
+    content[29:33] = __import__("zlib").crc32(content[12:29]).to_bytes(4, "big")
+    (tmp_path / "a.png").write_bytes(content)
+    monkeypatch.setattr(Image.Image, "convert", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(UnreadableImageError, match="a.png: .*pixels"):
+        decode(tmp_path / "a.png")
+
+
+# cache
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for number in range(4):
+        write_image(tmp_path / "faces" / f"{number}.jpeg", seed=number)
+    return tmp_path / "faces"
+
+
+PATHS = ("0.jpeg", "1.jpeg", "2.jpeg", "3.jpeg")
+
+
+def fail_to_decode(monkeypatch):
+    monkeypatch.setattr(images_module, "decode", lambda *_: pytest.fail("decoded again"))
+
+
+def test_rows_are_the_decoded_files(folder, tmp_path):
+    images = load_images(folder, PATHS, tmp_path / "cache")
+    assert isinstance(images.pixels, np.memmap)
+    assert images.readable.tolist() == [True] * 4
+    assert images.problems == ()
+    for row, path in enumerate(PATHS):
+        np.testing.assert_array_equal(images.pixels[row], decode(folder / path))
+
+
+def test_second_call_takes_the_cache(folder, tmp_path, monkeypatch):
+    first = load_images(folder, PATHS, tmp_path / "cache")
+    fail_to_decode(monkeypatch)
+    second = load_images(folder, PATHS, tmp_path / "cache")
+    np.testing.assert_array_equal(second.pixels, first.pixels)
+    assert second.readable.tolist() == first.readable.tolist()
+    assert second[2:] == first[2:]
+
+
+def test_a_changed_file_is_decoded_again(folder, tmp_path):
+    before = load_images(folder, PATHS, tmp_path / "cache")
+    status = (folder / "1.jpeg").stat()
+    write_image(folder / "1.jpeg", seed=99)
+    os.utime(folder / "1.jpeg", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    after = load_images(folder, PATHS, tmp_path / "cache")
+    np.testing.assert_array_equal(after.pixels[1], decode(folder / "1.jpeg"))
+    np.testing.assert_array_equal(after.pixels[2], before.pixels[2])
+    assert after.digest != before.digest
+
+
+def test_other_paths_and_other_crops_have_their_own_cache(folder, tmp_path):
+    load_images(folder, PATHS, tmp_path / "cache")
+    backwards = load_images(folder, PATHS[::-1], tmp_path / "cache")
+    np.testing.assert_array_equal(backwards.pixels[0], decode(folder / "3.jpeg"))
+    cropped = load_images(folder, PATHS, tmp_path / "cache", crop=(10, 20, 60))
+    np.testing.assert_array_equal(cropped.pixels[0], decode(folder / "0.jpeg", crop=(10, 20, 60)))
+
+
+def test_digest_is_of_the_content_not_of_the_place(folder, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for path in PATHS:
+        (elsewhere / path).write_bytes((folder / path).read_bytes())
+    digests = [load_images(place, PATHS, tmp_path / f"cache of {place.name}").digest for place in (folder, elsewhere)]
+    assert digests[0] == digests[1]
+    assert load_images(folder, PATHS[:3], tmp_path / "cache").digest != digests[0]
+
+
+def test_unreadable_images_are_listed_and_left_out_with_rows_aligned(folder, tmp_path):  # slip 10
+    (folder / "1.jpeg").write_bytes(b"no image")
+    images = load_images(folder, (*PATHS, "gone.jpeg"), tmp_path / "cache")
+    assert images.readable.tolist() == [True, False, True, True, False]
+    assert [path for path, _ in images.problems] == ["1.jpeg", "gone.jpeg"]
+    assert images.problems[0][1].startswith("cannot identify image file")
+    assert str(tmp_path) not in str(images.problems)
+    assert len(images.pixels) == 3
+    np.testing.assert_array_equal(images.pixels[1], decode(folder / "2.jpeg"))
+    again = load_images(folder, (*PATHS, "gone.jpeg"), tmp_path / "cache")
+    assert again.problems == images.problems
+    assert again.readable.tolist() == images.readable.tolist()
+
+
+def test_an_interrupted_decoding_is_not_taken_for_complete(folder, tmp_path, monkeypatch):
+    def interrupted(path, crop=None):
+        if path.name == "2.jpeg":
+            raise KeyboardInterrupt
+        return decode(path, crop)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(images_module, "decode", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            load_images(folder, PATHS, tmp_path / "cache")
+    images = load_images(folder, PATHS, tmp_path / "cache")
+    for row, path in enumerate(PATHS):
+        np.testing.assert_array_equal(images.pixels[row], decode(folder / path))
+
+
+def test_a_cache_without_its_record_is_not_taken_for_complete(folder, tmp_path):
+    """As an interruption leaves it between the two files."""
+    load_images(folder, PATHS, tmp_path / "cache")
+    (array,), (record,) = (tmp_path / "cache").glob("*.npy"), (tmp_path / "cache").glob("*.json")
+    record.unlink()
+    np.save(array, np.zeros((4, 112, 112, 3), np.uint8))
+    np.testing.assert_array_equal(load_images(folder, PATHS, tmp_path / "cache").pixels[0], decode(folder / "0.jpeg"))
+    assert json.loads(record.read_text())["problems"] == []
+
+
+# augmentation
+
+
+def test_augmentation_is_a_function_of_seed_and_step():
+    first = augment(noise(), 3, 10, 1.0)
+    np.testing.assert_array_equal(first, augment(noise(), 3, 10, 1.0))
+    for seed, step in ((3, 11), (4, 10), (10, 3)):
+        assert np.abs(first - augment(noise(), seed, step, 1.0).astype(float)).mean() > 5
+
+
+def test_augmented_images_are_new_images_like_the_old():
+    images = noise()
+    augmented = augment(images, 0, 0, 1.0)
+    assert (augmented.dtype, augmented.shape) == (np.uint8, images.shape)
+    np.testing.assert_array_equal(images, noise())
+
+
+@pytest.mark.parametrize("strength", [0.5, 1.0, 1.5])
+def test_light_saturates_and_does_not_wrap_around(strength):
+    white, black = (augment(np.full((64, 112, 112, 3), colour, np.uint8), 0, 0, strength) for colour in (255, 0))
+    assert white.max() == 255
+    assert white.min() > 60
+    assert black.min() == 0
+    assert black.max() < 195
+
+
+def test_strength_0_shows_each_image_or_its_mirror_image():
+    images = noise(24)
+    augmented = augment(images, 0, 0, 0.0)
+    kept = (augmented == images).all(axis=(1, 2, 3))
+    mirrored = (augmented == images[:, :, ::-1]).all(axis=(1, 2, 3))
+    assert (kept ^ mirrored).all()
+    assert 4 < kept.sum() < 20
+
+
+def test_each_image_of_a_batch_is_varied_in_its_own_way():
+    augmented = augment(np.repeat(noise(1), 6, axis=0), 0, 0, 1.0).astype(float)
+    for i in range(6):
+        for j in range(i):
+            assert np.abs(augmented[i] - augmented[j]).mean() > 1
+
+
+def test_an_augmented_image_is_nearest_to_its_own_original(tmp_path):
+    """The order of a batch is kept, and a face stays recognisable."""
+    images = np.stack([write_image(tmp_path / "a.png", seed=seed) for seed in range(8)])
+    augmented = augment(images, 1, 1, 0.5).astype(float)
+    both = [np.abs(augmented[:, None] - other[None]).mean(axis=(2, 3, 4)) for other in (images, images[:, :, ::-1])]
+    assert np.argmin(np.minimum(*both), axis=1).tolist() == list(range(8))

@@ -1,0 +1,141 @@
+"""lfw.py: good pairs files read as they say, bad ones refused with the file, the line and what was expected."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facelib.lfw import Pair, PairsError, read_pairs
+
+IMAGES = ("Ann_Lee/Ann_Lee_0001.jpg", "Ann_Lee/Ann_Lee_0002.jpg", "Bo/Bo_0001.jpg", "Bo/Bo_0012.jpg", "Cy/Cy_0003.jpg")
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Function from the content of a pairs file to its pairs; the images above are there."""
+    for name in IMAGES:
+        (tmp_path / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "images" / name).touch()
+
+    def read_content(content):
+        pairs_file = tmp_path / "pairs.txt"
+        pairs_file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return read_pairs(pairs_file, tmp_path / "images")
+
+    return read_content
+
+
+def test_matched_and_mismatched_lines(read):
+    pairs = read("6\nAnn_Lee\t1\t2\nBo 1 12\nAnn_Lee\t2\tCy\t3\n\n  Bo  12   Ann_Lee  0001 \n")
+    assert pairs == [
+        Pair("Ann_Lee/Ann_Lee_0001.jpg", "Ann_Lee/Ann_Lee_0002.jpg", True, 0),
+        Pair("Bo/Bo_0001.jpg", "Bo/Bo_0012.jpg", True, 0),
+        Pair("Ann_Lee/Ann_Lee_0002.jpg", "Cy/Cy_0003.jpg", False, 0),
+        Pair("Bo/Bo_0012.jpg", "Ann_Lee/Ann_Lee_0001.jpg", False, 0),
+    ]
+    assert [type(pair.matched) for pair in pairs] == [bool] * 4
+
+
+def test_windows_line_ends_and_names_beyond_ascii(read, tmp_path):
+    (tmp_path / "images" / "Zoë").mkdir()
+    (tmp_path / "images" / "Zoë" / "Zoë_0001.jpg").touch()
+    assert read("1\r\nZoë\t1\tBo\t1\r\n") == [Pair("Zoë/Zoë_0001.jpg", "Bo/Bo_0001.jpg", False, 0)]
+
+
+MATCHED, MISMATCHED = "Ann_Lee\t1\t2", "Ann_Lee\t1\tBo\t1"
+
+
+@given(folds=st.integers(1, 4), pairs_of_a_kind=st.integers(1, 4))
+def test_folds_hold_as_many_pairs_as_the_header_says(tmp_path_factory, folds, pairs_of_a_kind):
+    folder = tmp_path_factory.mktemp("folds")
+    for name in IMAGES:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    fold = [MATCHED] * pairs_of_a_kind + [MISMATCHED] * pairs_of_a_kind
+    (folder / "pairs.txt").write_text("\n".join([f"{folds}\t{pairs_of_a_kind}", *fold * folds]) + "\n")
+    pairs = read_pairs(folder / "pairs.txt", folder)
+    assert [pair.fold for pair in pairs] == [k for k in range(folds) for _ in fold]
+    assert [pair.matched for pair in pairs] == ([True] * pairs_of_a_kind + [False] * pairs_of_a_kind) * folds
+
+
+def test_blank_lines_do_not_shift_the_folds(read):
+    pairs = read(f"2 1\n{MATCHED}\n\n{MISMATCHED}\n\n\n{MATCHED}\n{MISMATCHED}\n")
+    assert [pair.fold for pair in pairs] == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("header", ["2400", "pairs 1", "lfw pairs of View 2", "", "pairs:"])
+def test_a_header_without_folds_means_one_fold(read, header):
+    assert [pair.fold for pair in read(f"{header}\n{MATCHED}\n{MISMATCHED}\n{MATCHED}\n")] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("Ann_Lee 1", "2 fields; expected 'name i j' or 'name1 i name2 j'"),
+        ("Ann_Lee 1 Bo 1 2", "5 fields; expected 'name i j' or 'name1 i name2 j'"),
+        ("Ann_Lee 1 two", "'two' is no image number"),
+        ("Ann_Lee one 2", "'one' is no image number"),
+        ("Ann_Lee 1 Bo -1", "'-1' is no image number"),
+        ("Ann_Lee 1 Bo 1.0", "'1.0' is no image number"),
+        ("Ann_Lee 1 ２", "'２' is no image number"),
+        ("Ann Lee 1 2", "'Lee' is no image number"),
+        ("../images/Bo 1 12", "'../images/Bo' is no name of a person's folder"),
+        (".. 1 2", "'..' is no name of a person's folder"),
+        (". 1 2", "'.' is no name of a person's folder"),
+        ("Bo 1 /etc 1", "'/etc' is no name of a person's folder"),
+        ("Bo 1 ..\\Bo 1", r"'..\\Bo' is no name of a person's folder"),
+    ],
+)
+def test_a_malformed_line_is_named(read, line, complaint):
+    with pytest.raises(PairsError) as error:
+        read(f"2\n{MATCHED}\n\n{line}\n")
+    assert str(error.value).endswith(f"pairs.txt, line 4: {complaint}")
+
+
+def test_missing_images_are_counted_and_the_first_is_named(read):
+    with pytest.raises(PairsError, match=r"pairs\.txt: image .*/Bo/Bo_0002\.jpg missing; is .*images the right folder"):
+        read(f"2\n{MATCHED}\nBo 1 2\n")
+    with pytest.raises(PairsError, match=r"image .*Bo/Bo_0002\.jpg and 2 more missing"):
+        read("4\nBo 1 2\nBo 2 12\nBo 1 Dee 1\nCy 3 Dee 2\n")  # Bo_0002 is missing twice, but is one image
+
+
+def test_a_folder_in_the_place_of_an_image_is_no_image(read, tmp_path):
+    (tmp_path / "images" / "Bo" / "Bo_0002.jpg").mkdir()
+    with pytest.raises(PairsError, match=r"Bo_0002\.jpg missing"):
+        read("1\nBo 1 2\n")
+
+
+@pytest.mark.parametrize("content", ["10\t300\n", "10\t300\n\n  \n", "10\t300", ""])
+def test_a_file_without_pairs(read, content):
+    with pytest.raises(PairsError, match=r"pairs\.txt: holds no pairs after its header line"):
+        read(content)
+
+
+@pytest.mark.parametrize("first_line", [MATCHED, MISMATCHED])
+def test_a_pair_in_the_place_of_the_header_is_not_lost(read, first_line):
+    with pytest.raises(PairsError, match=r"pairs\.txt, line 1: is a pair; expected a header"):
+        read(f"{first_line}\n{MATCHED}\n")
+
+
+def test_a_missing_file_and_one_that_is_no_text(read, tmp_path):
+    with pytest.raises(PairsError, match=r"nowhere\.txt: cannot be read as a pairs file"):
+        read_pairs(tmp_path / "nowhere.txt", tmp_path)
+    with pytest.raises(PairsError, match="cannot be read as a pairs file"):
+        read_pairs(tmp_path, tmp_path)
+    with pytest.raises(PairsError, match=r"pairs\.txt: cannot be read as a pairs file"):
+        read(b"\xff\xd8\xff\xe0\x00\x10JFIF\x80\x81")
+
+
+@pytest.mark.parametrize("line", ["Bo 1 " + "9" * 5000, "B" * 300 + " 1 2", "Bo\0x 1 2"])
+def test_absurd_fields_are_refused_like_any_other(read, line):
+    with pytest.raises(PairsError, match=r"pairs\.txt"):
+        read(f"1\n{line}\n")
+
+
+def test_a_byte_order_mark_does_not_hide_the_folds(read):
+    content = f"\ufeff2 1\n{MATCHED}\n{MISMATCHED}\n{MATCHED}\n{MISMATCHED}\n"
+    assert [pair.fold for pair in read(content)] == [0, 0, 1, 1]
+
+
+def test_two_images_of_one_person_are_no_mismatched_pair(read):
+    with pytest.raises(PairsError, match=r"pairs\.txt, line 2"):
+        read("1\nAnn_Lee 1 Ann_Lee 2\n")

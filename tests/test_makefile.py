@@ -1,0 +1,255 @@
+"""The Makefile: its targets, its messages, and what it makes again after a change, with a stand-in for Python."""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from facelib.config import PROFILES, ROOT
+
+MAKEFILE = (ROOT / "Makefile").read_text()
+VARIABLES = dict(re.findall(r"^(\w+) := *(.*)$", MAKEFILE, re.MULTILINE))
+NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
+MODULES = {path.stem for path in (ROOT / "facelib").glob("*.py")} - {"__init__"}
+
+# Stands in for .venv/bin/python: runs the stamp for real, writes what the other commands would write, logs them all.
+STAND_IN = f"""#!/bin/sh
+echo "$2 $3 $4" >> calls
+case $2 in
+  *.stamp) exec {sys.executable} "$@" ;;
+  *.execute) target=$4 ;;
+  *.html) target=$3/index.html ;;
+  *.report) target=$4/report.pdf ;;
+  *.checks) target=$3/checks.txt ;;
+  *.submission) target=$3 ;;
+  *) exit 0 ;;
+esac
+mkdir -p "$(dirname "$target")" && touch "$target"
+"""
+
+
+def make(tree, *arguments):
+    """Run make in `tree` without what an outer make or the caller's shell says about this one."""
+    foreign = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PROFILE", "DATA", "SET", "VENV", "PYTHON3")
+    environment = {name: value for name, value in os.environ.items() if name not in foreign}
+    return subprocess.run(["make", *arguments], cwd=tree, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A copy of the project, in a folder whose name has a space, in which `make all` has run."""
+    tree = tmp_path_factory.mktemp("a project")
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "environment.yml"):
+        shutil.copy(ROOT / name, tree)
+    for folder in ("facelib", "notebooks"):
+        shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (tree / "reports").mkdir()
+    for name in ("report.typ", "references.bib"):
+        shutil.copy(ROOT / "reports" / name, tree / "reports")
+    python = tree / "environment" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(STAND_IN)
+    python.chmod(0o755)
+    done = make(tree, "all", "VENV=environment", "PROFILE=smoke")
+    assert done.returncode == 0, done.stderr
+    return tree
+
+
+def calls(tree, *arguments, expected=0):
+    """What `make all` with `arguments` runs, without the stamp, in order: module, or the notebook that is executed."""
+    (tree / "calls").write_text("")
+    done = make(tree, "all", "VENV=environment", "PROFILE=smoke", *arguments)
+    assert done.returncode == expected, done.stderr
+    rows = [line.split() for line in (tree / "calls").read_text().splitlines()]
+    steps = [(row[0].rpartition(".")[2], row[1]) for row in rows]
+    return [
+        re.sub(r".*/|\.ipynb", "", first) if step == "execute" else step for step, first in steps if step != "stamp"
+    ]
+
+
+REST = ["html", "report", "checks", "submission"]
+
+
+def wait_until_older(tree):
+    """Put what was made before the present, so that what is made now is newer by any clock."""
+    for path in tree.rglob("*"):
+        if path.is_file() and path.name != "calls":
+            status = path.stat()
+            os.utime(path, ns=(status.st_atime_ns - 10**10, status.st_mtime_ns - 10**10))
+
+
+def test_all_makes_everything_in_order_and_then_nothing(made):
+    shutil.rmtree(made / "reports" / "smoke")
+    assert calls(made) == NOTEBOOKS + REST
+    assert calls(made) == []
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_changed_notebook_runs_again_with_those_that_read_its_results(made, name):
+    wait_until_older(made)
+    (made / "notebooks" / f"{name}.ipynb").touch()
+    readers = {name}
+    for other in NOTEBOOKS:
+        if readers & set(VARIABLES[f"NEEDS_{other[:2]}"].split()):
+            readers.add(other)
+    assert calls(made) == sorted(readers) + REST
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_changed_module_runs_the_notebooks_that_import_it(made, module):
+    wait_until_older(made)
+    (made / "facelib" / f"{module}.py").touch()
+    ran = calls(made)
+    importers = {name for name in NOTEBOOKS if module in VARIABLES[f"IMPORTS_{name[:2]}"].split()}
+    assert importers <= set(ran)
+    readers = {name for name in set(ran) & set(NOTEBOOKS) - importers}
+    assert all(set(VARIABLES[f"NEEDS_{name[:2]}"].split()) & set(ran) for name in readers)
+
+
+def test_changed_report_runs_no_notebook(made):
+    wait_until_older(made)
+    (made / "reports" / "report.typ").touch()
+    assert calls(made) == ["report", "checks", "submission"]
+
+
+def test_changed_configuration_runs_all_notebooks(made):
+    wait_until_older(made)
+    assert calls(made, "SET=gamma=32 epochs=2") == NOTEBOOKS + REST
+    assert calls(made, "SET=gamma=32 epochs=2") == []
+    wait_until_older(made)
+    assert calls(made) == NOTEBOOKS + REST
+
+
+def test_changed_data_runs_all_notebooks(made, data_folder):
+    wait_until_older(made)
+    assert calls(made, f"DATA={data_folder}") == NOTEBOOKS + REST
+    assert calls(made, f"DATA={data_folder}") == []
+    wait_until_older(made)
+    (data_folder / "casia-webface" / "new.jpeg").write_text("x")
+    assert calls(made, f"DATA={data_folder}") == NOTEBOOKS + REST
+    wait_until_older(made)
+    assert calls(made) == NOTEBOOKS + REST
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("DATA=/no/such/folder", "no data folder at /no/such/folder"),
+        ("DATA=it's not here", "it's not here"),
+        ("SET=gama=2", "unknown configuration key 'gama'"),
+        ("SET=epochs=two", "epochs='two' is no int"),
+    ],
+)
+def test_mistake_is_one_message_before_anything_runs(made, argument, message):
+    assert calls(made, argument, expected=2) == []
+    done = make(made, "all", "VENV=environment", "PROFILE=smoke", argument)
+    first, *rest = done.stderr.splitlines()
+    assert first.startswith("error: ") and message in first
+    assert len(rest) == 1 and rest[0].startswith("make: ***")  # make's own last word
+    assert calls(made) == []  # and what was there is still up to date
+
+
+@pytest.mark.parametrize("goal", ["help", "all", "test", "clean"])
+@pytest.mark.parametrize("profile", ["smok", "smoke laptop", ".."])
+def test_unknown_profile_is_one_message(made, goal, profile):
+    done = make(made, goal, f"PROFILE={profile}")
+    assert done.returncode == 2
+    assert f"PROFILE={profile} is unknown; choose one of: smoke laptop full" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_unsuitable_python_is_one_message(made, tmp_path):
+    old = tmp_path / "python3"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.10.4\nexit 1\n')
+    old.chmod(0o755)
+    for python, message in (
+        (old, f"{old} is Python 3.10.4, and Python 3.11, 3.12 or 3.13"),
+        ("/no/python", "there is no /no/"),
+    ):
+        done = make(made, "setup", f"PYTHON3={python}")
+        assert done.returncode == 2 and message in done.stderr.splitlines()[0]
+        assert not (made / ".venv").exists()
+
+
+def test_venv_that_is_none_is_one_message(made):
+    done = make(made, "all", "VENV=/no/such/environment")
+    assert done.returncode == 2 and "VENV=/no/such/environment holds no bin/python" in done.stderr
+
+
+def test_help_lists_every_target_and_is_the_default(made):
+    targets = re.search(r"^\.PHONY: (.*) FORCE$", MAKEFILE, re.MULTILINE)[1].split()
+    shown = make(made).stdout
+    assert shown == make(made, "help").stdout
+    assert set(re.findall(r"^make (\w+)", shown, re.MULTILINE)) == set(targets) - {"help"}
+    assert set(re.findall(r"^PROFILE=(\w+)", shown, re.MULTILINE)) == set(PROFILES)
+
+
+def test_clean_removes_one_profile_and_nothing_else(made):
+    for folder in ("reports/smoke", "reports/laptop", "data/interim/smoke"):
+        (made / folder).mkdir(parents=True, exist_ok=True)
+    assert make(made, "clean", "PROFILE=laptop").returncode == 0
+    assert not (made / "reports/laptop").exists()
+    assert (made / "reports/smoke").exists() and (made / "data/interim/smoke").exists()
+    assert (made / "reports/report.typ").exists()
+
+
+def test_profiles_and_notebooks_are_those_of_the_project():
+    assert VARIABLES["PROFILES"].split() == list(PROFILES)
+    assert VARIABLES["NOTEBOOKS"].split() == NOTEBOOKS
+
+
+# --- the lists in the Makefile, against the code ---------------------------------------------------------------------
+
+
+def code(path):
+    """The Python code of a module or of a notebook."""
+    if path.suffix == ".py":
+        return path.read_text()
+    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    return "\n".join("".join(cell["source"]) for cell in cells)
+
+
+def imported(path):
+    """The modules of facelib that `path` imports itself."""
+    names = set()
+    for node in ast.walk(ast.parse(code(path))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name.split(".")[1] for name in names if name.startswith("facelib.")} & MODULES
+
+
+def closed(path):
+    """The modules of facelib that `path` imports, and those that they import in turn."""
+    found, pending = set(), imported(path)
+    while pending:
+        module = pending.pop()
+        found.add(module)
+        pending |= imported(ROOT / "facelib" / f"{module}.py") - found
+    return found
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_imports_in_the_makefile_are_those_of_the_notebook(name):
+    variable = f"IMPORTS_{name[:2]}"
+    wanted = " ".join(sorted(closed(ROOT / "notebooks" / f"{name}.ipynb")))
+    assert VARIABLES[variable] == wanted, f"write into the Makefile:\n{variable} := {wanted}"
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_notebook_needs_those_whose_results_it_reads(name):
+    source = code(ROOT / "notebooks" / f"{name}.ipynb")
+    read = set(re.findall(r"(?:read_results|require)\([^\n]*?['\"](\d\d_\w+)['\"]", source)) - {name}
+    pending, needed = VARIABLES[f"NEEDS_{name[:2]}"].split(), set()
+    while pending:
+        other = pending.pop()
+        needed.add(other)
+        pending += VARIABLES[f"NEEDS_{other[:2]}"].split()
+    assert read <= needed, f"write into the Makefile: NEEDS_{name[:2]} := {' '.join(sorted(read))}"
+    assert all(other < name for other in needed)

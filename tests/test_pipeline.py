@@ -1,0 +1,165 @@
+"""The whole pipeline through the real Makefile, in a copy of the tree: minutes, not seconds."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+from pypdf import PdfReader
+
+from facelib.config import ROOT
+
+NOTEBOOKS = [path.stem for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]
+REAL_FACES = Path(os.environ.get("FACELIB_TEST_DATA", ROOT.parent / "shared" / "data" / "faces"))
+
+
+def copy_tree(target: Path) -> Path:
+    """The tracked parts of the project, without anything that a run derives."""
+    leave = shutil.ignore_patterns(".git", ".venv", "interim", "smoke", "laptop", "full", "__pycache__", "*.egg-info", ".*_cache")
+    shutil.copytree(ROOT, target, ignore=leave)
+    return target
+
+
+def make(tree: Path, *arguments: str):
+    """`make all` of the smoke profile with the environment that runs the tests."""
+    environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    command = ["make", "all", f"VENV={sys.prefix}", "PROFILE=smoke", *arguments]
+    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=900)
+
+
+def published(tree: Path) -> dict[str, bytes]:
+    """Everything under reports/smoke that has to be the same on every run."""
+    files = [path for path in sorted((tree / "reports" / "smoke").rglob("*")) if path.is_file()]
+    return {str(path.relative_to(tree)): path.read_bytes() for path in files if path.name != "timings.json"}
+
+
+def trainings(tree: Path) -> dict[str, int]:
+    """When each training run was last written."""
+    return {str(path): path.stat().st_mtime_ns for path in (tree / "data/interim/smoke/runs").rglob("last.npz")}
+
+
+def results(tree: Path, name: str) -> dict:
+    return json.loads((tree / "reports" / "smoke" / "results" / f"{name}.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """A copy of the project in which `make all` has run once, on drawn faces."""
+    tree = copy_tree(tmp_path_factory.mktemp("pipeline") / "facelib")
+    done = make(tree, "DATA=drawn")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return tree
+
+
+def test_everything_that_the_readme_promises_is_there(tree):
+    reports = tree / "reports" / "smoke"
+    for name in NOTEBOOKS:
+        assert (reports / "executed" / f"{name}.ipynb").exists() and (reports / "html" / f"{name}.html").exists()
+        assert results(tree, name)["data"] == "drawn"
+    assert (reports / "html" / "index.html").exists()
+    assert 1 <= len(PdfReader(reports / "report.pdf").pages) <= 4  # 3 of body, and references
+    assert {"training_seconds", "training_images_per_second"} <= json.loads((reports / "timings.json").read_text()).keys()
+
+
+def test_results_hold_the_agreed_keys(tree):
+    assert {"steps", "final_loss", "validation_roc_auc", "validation_accuracy"} <= results(tree, "06_training").keys()
+    test = results(tree, "07_lfw_test")
+    assert {
+        "pairs", "roc_auc_keras", "pr_auc_keras", "roc_auc", "average_precision", "validation_threshold",
+        "accuracy_at_validation_threshold", "best_threshold", "best_accuracy", "data",
+    } <= test.keys()  # fmt: skip
+    assert test["pairs"] == 120 and test["best_accuracy"] >= test["accuracy_at_validation_threshold"]
+    assert test["validation_threshold"] == results(tree, "06_training")["validation_threshold"]  # slip 5
+    assert abs(test["roc_auc_keras"] - test["roc_auc"]) < 2e-3
+    provenance = test["provenance"]
+    assert provenance["config"]["profile"] == "smoke" and provenance["data_digest"] and provenance["versions"]["keras"]
+
+
+def test_no_page_or_notebook_holds_progress_or_machine_paths(tree):
+    for name in NOTEBOOKS:
+        notebook = nbformat.read(tree / "reports" / "smoke" / "executed" / f"{name}.ipynb", as_version=4)
+        outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+        text = json.dumps([output for output in outputs])
+        assert str(tree) not in text and str(ROOT) not in text, name
+        assert "it/s" not in text and "images/s" not in text and "%|" not in text, name
+        assert all(output.get("name") != "stderr" for output in outputs), name
+
+
+def test_a_second_make_does_nothing(tree):
+    before = {path: path.stat().st_mtime_ns for path in tree.rglob("*") if path.is_file() and "__pycache__" not in str(path)}
+    done = make(tree, "DATA=drawn")
+    assert done.returncode == 0, done.stderr
+    after = {path: path.stat().st_mtime_ns for path in tree.rglob("*") if path.is_file() and "__pycache__" not in str(path)}
+    assert after == before
+
+
+def test_a_changed_plot_runs_again_without_training_and_gives_the_same_bytes(tree):
+    before, trained = published(tree), trainings(tree)
+    with open(tree / "facelib" / "plots.py", "a") as file:
+        file.write("# a comment\n")
+    executed = tree / "reports/smoke/executed/06_training.ipynb"
+    earlier = executed.stat().st_mtime_ns
+    done = make(tree, "DATA=drawn")
+    assert done.returncode == 0, done.stderr
+    assert executed.stat().st_mtime_ns > earlier and trainings(tree) == trained
+    after = published(tree)
+    assert [name for name in before if after[name] != before[name]] == [] and after.keys() == before.keys()
+
+
+def test_a_changed_loss_trains_again_and_gives_the_same_bytes(tree):
+    before, trained = published(tree), trainings(tree)
+    with open(tree / "facelib" / "losses.py", "a") as file:
+        file.write("# a comment\n")
+    done = make(tree, "DATA=drawn")
+    assert done.returncode == 0, done.stderr
+    assert len(trainings(tree)) == 2 * len(trained)
+    after = published(tree)
+    figures = [name for name in before if "/figures/" in name]
+    assert figures and all(after[name] == before[name] for name in figures)
+    old, new = (json.loads(files["reports/smoke/results/06_training.json"]) for files in (before, after))
+    assert old.pop("checkpoint") != new.pop("checkpoint") and old == new
+
+
+def test_the_hand_in_holds_one_notebook_that_runs_as_one(tree, tmp_path):
+    with zipfile.ZipFile(tree / "reports" / "smoke" / "submission.zip") as file:
+        assert sorted(file.namelist()) == ["facelib.html", "facelib.ipynb", "report.pdf"]
+        file.extractall(tmp_path)
+    merged = nbformat.read(tmp_path / "facelib.ipynb", as_version=4)
+    code = [cell for cell in merged.cells if cell.cell_type == "code"]
+    counts = [cell.execution_count for cell in code if cell.source.strip()]
+    assert counts == list(range(1, len(counts) + 1)) and len({cell.id for cell in merged.cells}) == len(merged.cells)
+
+    command = [sys.executable, "-m", "facelib.publishing.execute", tmp_path / "facelib.ipynb", tmp_path / "again.ipynb"]
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    again = nbformat.read(tmp_path / "again.ipynb", as_version=4)
+    assert len([cell for cell in again.cells if cell.get("outputs")]) >= len([cell for cell in code if cell.outputs])
+
+
+def test_a_failing_cell_is_one_message_and_spoils_nothing(tree):
+    source = tree / "notebooks" / "03_loss_derivation.ipynb"
+    original, before = source.read_text(), published(tree)
+    notebook = nbformat.read(source, as_version=4)
+    notebook.cells.insert(5, nbformat.v4.new_code_cell("1 / 0"))
+    source.write_text(nbformat.writes(notebook))
+    done = make(tree, "DATA=drawn")
+    source.write_text(original)
+    assert done.returncode != 0 and "Traceback" not in done.stdout + done.stderr
+    assert "03_loss_derivation" in done.stderr and "ZeroDivisionError" in done.stderr
+    broken = tree / "reports/smoke/executed/broken/03_loss_derivation.ipynb"
+    assert broken.exists() and str(broken.relative_to(tree)) in done.stderr
+    assert {name: content for name, content in published(tree).items() if "broken" not in name} == before
+
+
+@pytest.mark.skipif(not REAL_FACES.is_dir(), reason="no real faces on this machine")
+def test_the_same_on_real_faces(tree):
+    done = make(tree, f"DATA={REAL_FACES}", "SET=identities_limit=150 images_limit=6")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert results(tree, "07_lfw_test")["data"] == "real" and results(tree, "07_lfw_test")["pairs"] == 1200
+    assert "drawn" not in (tree / "reports/smoke/html/01_eda.html").read_text().lower().split("<h2", 1)[0]

@@ -1,0 +1,28 @@
+from facelib.progress import VARIABLE, track
+
+
+def test_all_items_pass_through_in_order(monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert list(track(range(5), "counting", "items")) == [0, 1, 2, 3, 4]
+    assert list(track(iter("abc"), "counting", "letters", total=3)) == ["a", "b", "c"]
+
+
+def test_progress_goes_to_the_file_that_the_executing_process_names(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "progress"))
+    for description in ("first", "second"):
+        bar = track(range(3), description, "steps")
+        for _ in bar:
+            bar.set_postfix_str("loss 0.5", refresh=True)
+    shown = (tmp_path / "progress").read_text()
+    for text in ("first", "second", "3/3", "steps/s", "loss 0.5", "100%"):
+        assert text in shown
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_by_hand_goes_to_standard_error_and_is_wiped_at_the_end(monkeypatch, capsys):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    list(track(range(3), "decoding", "images"))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "decoding" in captured.err
+    assert captured.err.rsplit("\r", 2)[-2].strip() == ""

@@ -1,0 +1,298 @@
+import dataclasses
+import itertools
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+from keras import layers
+
+from facelib import recipe, verification
+from facelib.config import TRAINING_FOLDER, load_config
+from facelib.embedding import embed, pair_scores
+from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
+from facelib.mining import select_triplets
+from facelib.models import UnitNorm
+from facelib.training import Schedule, train
+
+SETTINGS = "identities_per_batch=4 images_per_identity=3 validation_share=0.25 validation_images=3 embedding_size=6"
+
+
+def tiny_network(name, embedding_size, bfloat16, seed):
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((112, 112, 3))
+    x = layers.Rescaling(1 / 127.5, -1)(inputs)
+    x = layers.Dropout(0.2)(layers.Flatten()(layers.AveragePooling2D(16)(x)))
+    return keras.Model(inputs, UnitNorm()(layers.Dense(embedding_size)(x)))
+
+
+@pytest.fixture
+def faces(write_faces, data_folder):
+    write_faces(data_folder / TRAINING_FOLDER, {str(name): 3 + name % 3 for name in range(12)})
+    return data_folder
+
+
+@pytest.fixture
+def configure(project, faces, monkeypatch):
+    """Function from overrides to a configuration of small faces and a small network."""
+    monkeypatch.setattr(recipe, "build_network", tiny_network)
+    return lambda overrides="": load_config("smoke", str(faces), f"{SETTINGS} {overrides}")
+
+
+@pytest.fixture
+def config(configure):
+    return configure()
+
+
+@pytest.fixture
+def split(config):
+    return recipe.load_split(config)
+
+
+# faces
+
+
+def test_nobody_is_both_trained_and_validated_on(split):  # slip 5
+    labels = split.faces.table.labels
+    validated = np.unique(np.concatenate([split.first, split.second]))
+    assert (split.training_labels[validated] == -1).all()
+    assert len(set(labels[split.training_labels == -1])) == 3
+    assert not set(labels[validated]) & set(labels[split.training_labels >= 0])
+    assert split.training_labels.max() == 8
+    np.testing.assert_array_equal(labels[split.first] == labels[split.second], split.matched)
+    assert split.matched.sum() == (~split.matched).sum() == 3 * 3
+
+
+def test_limits_of_the_configuration_hold(configure):
+    split = recipe.load_split(configure("identities_limit=8 images_limit=3"))
+    assert np.bincount(split.faces.table.labels).tolist() == [3] * 8
+
+
+def test_batches_are_drawn_from_training_faces_and_resume_anywhere(configure):
+    config = configure("augmentation=0.0")
+    split = recipe.load_split(config)
+    sampler = recipe.build_sampler(config, split)
+    batches = recipe.batches_from(config, split, sampler)
+    for step, (identities, images) in enumerate(itertools.islice(batches(5), 3), 5):
+        rows = sampler.batch(step)
+        assert len(rows) == 12
+        np.testing.assert_array_equal(identities, split.training_labels[rows])
+        np.testing.assert_array_equal(images, split.faces.pixels[rows].astype(np.float32))
+        assert min(identities) >= 0
+
+
+def test_a_batch_and_embed_show_the_model_the_same_face(configure):  # slip 4
+    config = configure("augmentation=0.0")
+    split = recipe.load_split(config)
+    sampler = recipe.build_sampler(config, split)
+    model = tiny_network("", 6, False, 0)
+    _, images = next(recipe.batches_from(config, split, sampler)(0))
+    embeddings = embed(model, split.faces.pixels[sampler.batch(0)])
+    np.testing.assert_allclose(model(images, training=False), embeddings, atol=1e-5)
+
+
+# what learns
+
+
+def embeddings_of(count=12, size=6):
+    return tf.math.l2_normalize(np.random.default_rng(0).normal(size=(count, size)).astype(np.float32), axis=1)
+
+
+def test_semi_hard_until_the_epoch_of_the_configuration_then_hard(configure, split):
+    learner = recipe.build_learner(configure("later_mining_epoch=50 mining_margin=0.2"), split)
+    labels, sources, embeddings = tf.repeat(tf.range(4), 3), tf.range(12), embeddings_of()
+    chosen = {
+        epoch: learner.select(epoch)(labels, embeddings, sources).numpy().tolist() for epoch in (1, 49, 50, 51, 200)
+    }
+    semi_hard, hard = (
+        select_triplets(labels, embeddings, method, 0.2).numpy().tolist() for method in ("semi-hard", "hard")
+    )
+    assert semi_hard != hard
+    assert chosen == {1: semi_hard, 49: semi_hard, 50: semi_hard, 51: hard, 200: hard}
+    assert learner.select(1) is learner.select(50)  # or each step would be compiled anew
+
+
+def test_loss_has_the_margin_and_gamma_of_the_configuration(configure, split):
+    triplets = [embeddings_of()[i::3] for i in range(3)]
+    loss = recipe.build_learner(configure("margin=0.3 gamma=20"), split).loss
+    assert float(loss(*triplets)) == float(circle_loss(*triplets, 0.3, 20))
+    loss = recipe.build_learner(configure("margin=0.3 loss=triplet"), split).loss
+    assert float(loss(*triplets)) == float(triplet_loss(*triplets, 0.3))
+
+
+def test_auxiliary_losses_have_the_weights_of_the_configuration(configure, split):
+    labels, sources, embeddings = tf.repeat(tf.range(4), 3), tf.range(12), embeddings_of()
+    config = configure("margin=0.3 gamma=20 pairs_weight=0.5 classes_weight=2")
+    learner = recipe.build_learner(config, split)
+    (proxies,) = learner.auxiliary_variables
+    assert proxies.shape == (9, 6)
+    pairs = all_pairs_circle_loss(labels, embeddings, 0.3, 20, sources)
+    classes = class_circle_loss(labels, embeddings, proxies, 0.3, 20)
+    assert float(learner.auxiliary_loss(labels, embeddings, sources)) == pytest.approx(float(0.5 * pairs + 2 * classes))
+    for overrides in ("pairs_weight=0.5", "classes_weight=2"):
+        assert recipe.build_learner(configure(overrides), split).auxiliary_loss is not None
+    learner = recipe.build_learner(configure(), split)
+    assert (learner.auxiliary_loss, learner.auxiliary_variables) == (None, ())
+
+
+def test_weights_and_proxies_come_from_the_seed(configure, split):
+    def weights(seed):
+        learner = recipe.build_learner(configure(f"seed={seed} classes_weight=1"), split)
+        return np.concatenate([np.ravel(tf.convert_to_tensor(v)) for v in learner.variables])
+
+    np.testing.assert_array_equal(weights(1), weights(1))
+    assert (weights(1) != weights(2)).mean() > 0.9  # biases start at 0 whatever the seed
+
+
+def test_network_is_the_configurations(configure, split, monkeypatch):
+    asked = []
+    monkeypatch.setattr(recipe, "build_network", lambda *arguments: asked.append(arguments) or tiny_network(*arguments))
+    for machine in (False, True):
+        monkeypatch.setattr(recipe, "has_bfloat16", lambda machine=machine: machine)
+        for wanted in (False, True):
+            recipe.build_learner(configure(f"network=residual bfloat16={wanted} seed=5"), split)
+    assert asked == [("residual", 6, bfloat16, 5) for bfloat16 in (False, False, False, True)]
+
+
+def test_rate_rises_and_falls_along_the_cosine(configure):  # slip 2
+    config = configure("epochs=5 steps_per_epoch=10 warmup_steps=10 learning_rate=0.1")
+    optimizer = recipe.build_optimizer(config)
+    weight = keras.Variable(np.ones(3, np.float32))
+    optimizer.build([weight])
+    for step in range(51):
+        assert float(optimizer.learning_rate) == pytest.approx(reference.warm_cosine(step, 50, 10, 0.1), rel=1e-4)
+        optimizer.apply([tf.ones(3)], [weight])
+    assert float(optimizer.learning_rate) == pytest.approx(0.001, rel=1e-4)
+
+
+def test_the_rate_decides_how_far_a_step_goes(configure):  # slip 2
+    """Adam's first steps are as long as the rate."""
+    optimizer = recipe.build_optimizer(configure("epochs=5 steps_per_epoch=10 warmup_steps=10 weight_decay=0.0"))
+    weight = keras.Variable(np.zeros(1, np.float32))
+    optimizer.build([weight])
+    for step in range(4):
+        before = float(weight[0])
+        rate = float(optimizer.learning_rate)
+        optimizer.apply([tf.ones(1)], [weight])
+        assert rate == pytest.approx(reference.warm_cosine(step, 50, 10, 1e-3), rel=1e-4)
+        assert before - float(weight[0]) == pytest.approx(rate, rel=1e-3)
+
+
+def test_kernels_decay_while_scales_offsets_biases_and_proxies_do_not(configure):
+    optimizer = recipe.build_optimizer(configure("weight_decay=0.5 learning_rate=0.1"))
+    variables = [keras.Variable(np.ones(2, np.float32), name=name) for name in ("kernel", "scale", "offset", "bias")]
+    variables.append(tf.Variable([1.0], name="proxies"))
+    optimizer.build(variables)
+    for _ in range(3):
+        optimizer.apply([tf.zeros_like(v) for v in variables], variables)
+    assert float(variables[0][0]) < 0.99
+    assert [float(v[0]) for v in variables[1:]] == [1, 1, 1, 1]
+
+
+# validation
+
+
+def test_validation_figures_are_those_of_the_pairs(config, split):
+    model = tiny_network("", 6, False, 0)
+    figures = recipe.validate_with(config, split, model)()
+    embeddings = embed(model, split.faces.pixels, flip_average=True)
+    scores = pair_scores(embeddings, split.first, split.second)
+    threshold, accuracy = verification.best_threshold(scores, split.matched)
+    assert figures == pytest.approx({
+        "validation_roc_auc": verification.roc_auc(scores, split.matched),
+        "validation_average_precision": verification.average_precision(scores, split.matched),
+        "validation_accuracy": accuracy,
+        "validation_threshold": threshold,
+    })  # fmt: skip
+
+
+def test_validation_sees_the_model_as_it_is_then(config, split):
+    model = tiny_network("", 6, False, 0)
+    validate = recipe.validate_with(config, split, model)
+    before = validate()
+    model.layers[-2].kernel.assign(np.random.default_rng(9).normal(size=model.layers[-2].kernel.shape))
+    after = validate()
+    assert after != before
+    assert after == recipe.validate_with(config, split, model)()
+
+
+def test_validation_embeds_each_image_once_in_batches(configure, split):  # slip 9
+    seen = []
+
+    def model(images, training):
+        tf.numpy_function(lambda batch: seen.append(len(batch)), [images], [])
+        return tf.math.l2_normalize(tf.reshape(images, (-1, 112 * 112 * 3))[:, ::5000], axis=1)
+
+    recipe.validate_with(configure("flip_average=False"), split, model)()
+    assert seen == [len(np.unique(np.concatenate([split.first, split.second])))]
+    assert 2 * seen[0] <= len(split.first) + len(split.second)
+
+
+# a whole run
+
+
+def test_an_interrupted_run_resumes_to_the_same_weights(configure):  # slip 7
+    config = configure("epochs=2 steps_per_epoch=2 classes_weight=1")
+    folder = recipe.training_folder(config, "digest")
+
+    def run(folder, epochs=None):
+        split = recipe.load_split(config)
+        learner, sampler = recipe.build_learner(config, split), recipe.build_sampler(config, split)
+        schedule = Schedule(config.epochs, config.steps_per_epoch, folder)
+        validate = recipe.validate_with(config, split, learner.model)
+        epochs_done = train(learner, recipe.batches_from(config, split, sampler), sampler.batch, schedule, validate)
+        history = list(itertools.islice(epochs_done, epochs))
+        return history, [np.asarray(tf.convert_to_tensor(v)) for v in [*learner.model.variables, *learner.variables]]
+
+    expected, weights = run(None)
+    run(folder, epochs=1)
+    history, resumed = run(folder)
+    for one, two in zip(history, expected, strict=True):
+        assert one | {"seconds": 0} == two | {"seconds": 0}
+    for one, two in zip(resumed, weights, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+# where a run is kept
+
+
+def other_value(value):
+    if isinstance(value, bool):
+        return not value
+    return value + type(value)((1,)) if isinstance(value, tuple) else value + type(value)("1")
+
+
+def test_a_run_is_named_by_every_setting_that_decides_its_weights(config):
+    folder = recipe.training_folder(config, "digest")
+    assert folder.parent == config.interim / "runs"
+    assert folder == recipe.training_folder(config, "digest")
+    for field in dataclasses.fields(config):
+        changed = dataclasses.replace(config, **{field.name: other_value(getattr(config, field.name))})
+        same = recipe.training_folder(changed, "digest").name == folder.name
+        assert same == (field.name in ("profile", "data", "test_crop", "comparison_steps")), field.name
+
+
+def test_a_run_is_named_by_its_data_and_by_bfloat16_of_the_machine(configure, monkeypatch):
+    config = configure("bfloat16=True")
+    monkeypatch.setattr(recipe, "has_bfloat16", lambda: False)
+    folder = recipe.training_folder(config, "digest")
+    assert recipe.training_folder(config, "other digest") != folder
+    monkeypatch.setattr(recipe, "has_bfloat16", lambda: True)
+    assert recipe.training_folder(config, "digest") != folder
+
+
+def test_a_run_is_named_by_the_code_that_decides_its_weights(config, tmp_path, monkeypatch):
+    package = shutil.copytree(Path(recipe.__file__).parent, tmp_path / "facelib")
+    folder = recipe.training_folder(config, "digest")
+    monkeypatch.setattr(recipe, "__file__", str(package / "recipe.py"))
+    assert recipe.training_folder(config, "digest") == folder
+    for name in ("losses", "mining", "models", "images", "identities", "dataset", "training", "pairwise", "recipe"):
+        before = recipe.training_folder(config, "digest")
+        with open(package / f"{name}.py", "a") as file:
+            file.write("\n# another line\n")
+        assert recipe.training_folder(config, "digest") != before, name
+    (package / "plots.py").write_text("")
+    assert recipe.training_folder(config, "digest") == recipe.training_folder(config, "digest")

@@ -1,0 +1,143 @@
+import json
+import math
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facelib import results
+from facelib.config import load_config
+from facelib.results import (
+    MissingResultError,
+    digest,
+    read_results,
+    record_timings,
+    require,
+    write_atomically,
+    write_results,
+)
+
+
+@pytest.fixture
+def config(project, monkeypatch):
+    monkeypatch.setattr(results, "ROOT", project)
+    return load_config("smoke", overrides="seed=11")
+
+
+def test_figures_come_back(config):
+    path = write_results(config, "01_eda", {"identities": 12, "mean": 2.5, "names": ["a", "b"]}, "abc")
+    assert path == config.reports / "results" / "01_eda.json"
+    found = read_results(config, "01_eda")
+    assert (found["identities"], found["mean"], found["names"]) == (12, 2.5, ["a", "b"])
+
+
+def test_arrays_and_scalars_of_numpy_become_plain_numbers(config):
+    figures = {"array": np.arange(3, dtype=np.int32), "scalar": np.float32(0.5), "count": np.int64(7), "yes": np.True_}
+    write_results(config, "01_eda", figures, "abc")
+    found = read_results(config, "01_eda")
+    assert (found["array"], found["scalar"], found["count"], found["yes"]) == ([0, 1, 2], 0.5, 7, True)
+
+
+def test_provenance_says_what_the_figures_come_from(config):
+    write_results(config, "01_eda", {}, "abc")
+    provenance = read_results(config, "01_eda")["provenance"]
+    assert provenance.keys() == {"commit", "dirty", "python", "versions", "seed", "config", "data_digest"}
+    assert provenance["versions"]["tensorflow"] == version("tensorflow")
+    assert provenance["versions"]["keras"] == version("keras")
+    assert (provenance["seed"], provenance["data_digest"]) == (11, "abc")
+    assert provenance["config"]["profile"] == "smoke"
+    assert provenance["config"]["seed"] == 11
+    assert provenance["config"]["test_crop"] == list(config.test_crop)
+
+
+def test_results_do_not_tell_where_the_data_lies(project, data_folder):
+    config = load_config("smoke", str(data_folder))
+    text = write_results(config, "01_eda", {}, "abc").read_text()
+    assert str(data_folder) not in text
+    assert json.loads(text)["data"] == "real"
+
+
+def test_drawn_faces_are_called_drawn(config):
+    write_results(config, "01_eda", {}, "abc")
+    assert read_results(config, "01_eda")["data"] == "drawn"
+
+
+def test_commit_and_whether_it_was_changed(config, project):
+    def provenance():
+        write_results(config, "01_eda", {}, "abc")
+        found = read_results(config, "01_eda")["provenance"]
+        return found["commit"], found["dirty"]
+
+    def git(*arguments):
+        command = ["git", "-c", "user.name=n", "-c", "user.email=n@example.org", *arguments]
+        return subprocess.run(command, cwd=project, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init", "-q")
+    (project / ".gitignore").write_text("reports\n")
+    git("add", ".")
+    git("commit", "-q", "-m", "first")
+    assert provenance() == (git("rev-parse", "HEAD"), False)
+    (project / ".gitignore").write_text("reports\ndata\n")
+    assert provenance() == (git("rev-parse", "HEAD"), True)
+
+
+def test_without_git_there_is_no_commit(config, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    write_results(config, "01_eda", {}, "abc")
+    provenance = read_results(config, "01_eda")["provenance"]
+    assert (provenance["commit"], provenance["dirty"]) == (None, None)
+
+
+def test_the_same_figures_are_the_same_bytes(config):
+    first = write_results(config, "01_eda", {"b": 1, "a": 0.1}, "abc").read_bytes()
+    assert write_results(config, "01_eda", {"b": 1, "a": 0.1}, "abc").read_bytes() == first
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, np.float32("nan"), np.array([1.0, np.nan])])
+def test_a_figure_that_is_no_number_is_refused_and_nothing_is_written(config, value):
+    before = write_results(config, "01_eda", {"auc": 0.5}, "abc").read_text()
+    with pytest.raises(ValueError):
+        write_results(config, "01_eda", {"auc": value}, "abc")
+    assert (config.reports / "results" / "01_eda.json").read_text() == before
+
+
+def test_a_missing_result_names_the_notebook_to_run_first(config):
+    with pytest.raises(MissingResultError, match="04_model.json is missing: run notebooks/04_model.ipynb first"):
+        read_results(config, "04_model")
+
+
+def test_a_missing_file_names_the_notebook_to_run_first(tmp_path):
+    (tmp_path / "here").touch()
+    require(tmp_path / "here", "06_training")
+    with pytest.raises(MissingResultError, match=f"^{tmp_path}/best.npz is missing: run notebooks/06_training.ipynb"):
+        require(tmp_path / "best.npz", "06_training")
+
+
+def test_timings_gather_in_one_file_apart_from_the_results(config):
+    record_timings(config, training_seconds=12.34567, test_seconds=1)
+    record_timings(config, training_seconds=2.0)
+    timings = json.loads((config.reports / "timings.json").read_text())
+    assert timings == {"training_seconds": 2.0, "test_seconds": 1}
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
+    write_atomically(tmp_path / "new folder" / "a.txt", "old")
+    monkeypatch.setattr(Path, "write_bytes", lambda path, content: open(path, "wb").write(content[:2]) and 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_atomically(tmp_path / "new folder" / "a.txt", "a longer text")
+    assert (tmp_path / "new folder" / "a.txt").read_text() == "old"
+
+
+@pytest.mark.parametrize("content", ["text: ä", b"\x00\xff"])
+def test_text_and_bytes_are_written_as_they_are_and_nothing_else_is_left(tmp_path, content):
+    write_atomically(tmp_path / "a", content)
+    assert (tmp_path / "a").read_bytes() == (content if isinstance(content, bytes) else content.encode())
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_digest_tells_contents_apart_and_not_the_order_of_keys():
+    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    assert len({digest(1), digest("1"), digest([1]), digest(1, 2), digest([1, 2]), digest({"a": 1})}) == 6
+    assert len(digest("x")) == 16
