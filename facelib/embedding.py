@@ -7,12 +7,15 @@ from facelib.images import SIZE
 
 
 def build_embedder(model, flip_average: bool = False, batch_size: int = 256):
-    """Function from (n, 112, 112, 3) uint8 images to their embeddings, (n, d) float32 of unit norm, by `model` as it is then.
+    """Function from (n, 112, 112, 3) uint8 images to (n, d) float32 embeddings of unit norm, by `model` as it is then.
 
     Args:
         model: maps (N, 112, 112, 3) float32 in [0, 255] to (N, d) unit-norm embeddings.
         flip_average: add the embedding of the mirror image, then normalise.
         batch_size: images at once.
+
+    Raises (the function):
+        ValueError: images of another type or shape.
     """
 
     @tf.function(input_signature=[tf.TensorSpec((None, SIZE, SIZE, 3), tf.uint8)])
@@ -23,15 +26,20 @@ def build_embedder(model, flip_average: bool = False, batch_size: int = 256):
             embeddings += tf.cast(model(images[:, :, ::-1], training=False), tf.float32)
         return tf.math.l2_normalize(embeddings, axis=1)
 
+    traced = forward.get_concrete_function()  # TensorFlow warns where one tf.function after another is traced in a call
+
     def embedder(pixels):
-        parts = [forward(pixels[start : start + batch_size]).numpy() for start in range(0, len(pixels), batch_size)]
+        if pixels.dtype != np.uint8 or pixels.shape[1:] != (SIZE, SIZE, 3):  # traced would cast, or crash
+            raise ValueError(f"images are {pixels.dtype} {pixels.shape}; expected uint8 (n, {SIZE}, {SIZE}, 3)")
+        starts = range(0, len(pixels), batch_size)
+        parts = [traced(tf.constant(pixels[start : start + batch_size])).numpy() for start in starts]
         return np.concatenate(parts) if parts else np.zeros((0, model.output_shape[-1]), np.float32)
 
     return embedder
 
 
 def embed(model, pixels, flip_average: bool = False, batch_size: int = 256) -> np.ndarray:
-    """Embeddings (n, d) of the images `pixels` (n, 112, 112, 3), each passed through `model` once; see `build_embedder`."""
+    """Embeddings (n, d) of the images `pixels` (n, 112, 112, 3), each embedded once; see `build_embedder`."""
     return build_embedder(model, flip_average, batch_size)(pixels)
 
 

@@ -1,5 +1,6 @@
 """The pairs file of Labeled Faces in the Wild (Huang et al. 2007): lines to pairs with fold numbers."""
 
+import os
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +33,7 @@ def read_pairs(pairs_file: Path, images_dir: Path) -> list[Pair]:
     """
     pairs_file, images_dir = Path(pairs_file), Path(images_dir)
     try:
-        lines = pairs_file.read_text(encoding="utf-8").splitlines()
+        lines = pairs_file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise PairsError(f"{pairs_file}: cannot be read as a pairs file: {error}") from None
     pairs_per_fold = _pairs_per_fold(pairs_file, lines[0].split() if lines else [])
@@ -43,17 +44,20 @@ def read_pairs(pairs_file: Path, images_dir: Path) -> list[Pair]:
         _pair(f"{pairs_file}, line {number}", fields, position // pairs_per_fold if pairs_per_fold else 0)
         for position, (number, fields) in enumerate(numbered)
     ]
-    missing = [path for path in dict.fromkeys(p for pair in pairs for p in pair[:2]) if not (images_dir / path).is_file()]
+    paths = dict.fromkeys(path for pair in pairs for path in (pair.first, pair.second))
+    missing = [path for path in paths if not os.path.isfile(images_dir / path)]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise PairsError(f"{pairs_file}: image {images_dir / missing[0]}{more} missing; is {images_dir} the right folder?")
+        raise PairsError(
+            f"{pairs_file}: image {images_dir / missing[0]}{more} missing; is {images_dir} the right folder?"
+        )
     return pairs
 
 
 def _pairs_per_fold(pairs_file, header):
     if len(header) in (3, 4) and header[-1].isdecimal():
         raise PairsError(f"{pairs_file}, line 1: is a pair; expected a header, a number of pairs or 'folds n'")
-    return 2 * int(header[1]) if len(header) == 2 and header[1].isdecimal() else 0
+    return 2 * int(header[1]) if len(header) == 2 and "".join(header).isdecimal() else 0
 
 
 def _pair(place, fields, fold):
@@ -64,11 +68,13 @@ def _pair(place, fields, fold):
     else:
         raise PairsError(f"{place}: {len(fields)} fields; expected 'name i j' or 'name1 i name2 j'")
     for number in (i, j):
-        if not (number.isascii() and number.isdecimal()):
+        if not (number.isascii() and number.isdecimal() and len(number) < 10):
             raise PairsError(f"{place}: {number!r} is no image number")
     for person in (name, other):
         if not NAME.fullmatch(person) or person in (".", ".."):
             raise PairsError(f"{place}: {person!r} is no name of a person's folder")
+    if len(fields) == 4 and name == other:
+        raise PairsError(f"{place}: {name!r} twice; a pair of one person is written 'name i j'")
     return Pair(_path(name, i), _path(other, j), len(fields) == 3, fold)
 
 

@@ -41,7 +41,9 @@ def accuracy_curve(scores, matched):
     # raising the threshold past a score refuses its pairs: mismatched ones become right, matched ones wrong
     gains = np.bincount(places, np.where(matched, -1.0, 1.0))
     right = matched.sum() + np.concatenate([[0.0], np.cumsum(gains)])
-    edges = np.concatenate([[values[0] - 1e-6], (values[:-1] + values[1:]) / 2, [values[-1] + 1e-6]])
+    above = np.nextafter(values, np.inf)  # the middle of two neighbouring floats can be the lower one
+    middles = np.maximum((values[:-1] + values[1:]) / 2, above[:-1])
+    edges = np.concatenate([[np.nextafter(values[0], -np.inf)], middles, above[-1:]])
     return edges, right / len(scores)
 
 
@@ -71,6 +73,9 @@ def accuracy_standard_error(scores, matched, threshold: float, first, second) ->
         first, second: (pairs,) of anything hashable or comparable, the person on each side; equal where matched.
     """
     scores, matched = _checked(scores, matched)
+    if not np.shape(first) == np.shape(second) == scores.shape:
+        shapes = f"{np.shape(first)} and {np.shape(second)} people for {scores.shape} scores"
+        raise ValueError(f"{shapes}: one of each for every pair")
     residuals = ((scores >= threshold) == matched).astype(float)
     residuals -= residuals.mean()
     _, people = np.unique(np.concatenate([first, second]), return_inverse=True)

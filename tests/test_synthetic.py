@@ -218,7 +218,8 @@ def test_real_faces_are_never_drawn_over(data_folder):
     ("changes", "message"),
     [
         ({"drawn_images": 1}, "drawn_images=1 must be at least 2"),
-        ({"drawn_test_identities": 3}, "drawn_test_identities=3"),
+        ({"drawn_identities": 3}, "drawn_identities=3 .* at least 4"),
+        ({"drawn_test_identities": 3}, "drawn_test_identities=3 at least 4"),
         ({"drawn_pairs": 10}, "drawn_pairs=10 must be a positive multiple of 4"),
         ({"drawn_pairs": 0}, "drawn_pairs=0 must be a positive multiple of 4"),
         ({"drawn_pairs": 4000}, "drawn_test_identities=8 have too few images for drawn_pairs=4000"),

@@ -28,10 +28,13 @@ def find_banner(results: Path) -> str:
     return BANNER if any(json.loads(path.read_text()).get("data") == "drawn" for path in files) else ""
 
 
-def render_page(notebook, title: str, banner: str = "", links: list[tuple[str, str]] = ()) -> str:
+def render_page(
+    notebook, title: str, banner: str = "", links: list[tuple[str, str]] = (), contents: bool = True
+) -> str:
     """`notebook` as one HTML page.
 
-    `links` are (text, address) pairs shown on top; an empty address marks the page itself.
+    `links` are (text, address) pairs shown on top; an empty address marks the page itself. `contents` lists the
+    headings after the first cell, which holds the title.
 
     Raises:
         PublishingError: a formula without MathML, or something that a reader without network would not see.
@@ -50,6 +53,8 @@ def render_page(notebook, title: str, banner: str = "", links: list[tuple[str, s
         raise PublishingError(f"{title}: {error}") from error
     soup = BeautifulSoup(body, "html.parser")
     _add_anchors(soup)
+    if contents:
+        _add_contents(soup)
     _require_self_contained(soup, title)
     return str(soup)
 
@@ -66,25 +71,28 @@ def read_heading(notebook) -> tuple[str, str]:
 
 
 def _add_anchors(soup: BeautifulSoup) -> None:
-    """Give every heading its own anchor, and list the headings after the first cell, which holds the title."""
-    headings, used = soup.find_all(["h1", "h2", "h3"]), set()
-    contents = soup.new_tag("nav", attrs={"class": "contents"})
-    if headings:
-        (headings[0].find_parent("div", "cell") or headings[0]).insert_after(contents)
-    below = {"class": "below"} if len(soup.find_all("h1")) > 1 else {}
-    for place, heading in enumerate(headings):
+    """Give every heading an anchor of its own."""
+    used = set()
+    for place, heading in enumerate(soup.find_all(["h1", "h2", "h3"])):
         name = anchor = heading.get_text().strip().replace(" ", "-")
         while anchor in used:
             anchor = f"{name}-{place}"
         used.add(anchor)
         heading["id"] = anchor
-        if place and heading.name != "h3":
-            entry = soup.new_tag("a", href=f"#{anchor}", attrs=below if heading.name == "h2" else {})
-            entry.string = heading.get_text()
-            contents.append(entry)
         link = soup.new_tag("a", href=f"#{anchor}", attrs={"class": "anchor", "aria-label": "link to this heading"})
         link.string = "#"
         heading.append(link)
+
+
+def _add_contents(soup: BeautifulSoup) -> None:
+    contents = soup.new_tag("nav", attrs={"class": "contents"})
+    for heading in soup.find_all("h2"):
+        entry = soup.new_tag("a", href=f"#{heading['id']}")
+        entry.string = heading.get_text().removesuffix("#")
+        contents.append(entry)
+    first = soup.find("div", "cell")
+    if first:
+        first.insert_after(contents)
 
 
 def _require_self_contained(soup: BeautifulSoup, title: str) -> None:

@@ -59,7 +59,7 @@ def build_submission(sources: list[Path], report: Path, results: Path) -> bytes:
     return pack(
         {
             f"{NAME}.ipynb": (nbformat.writes(notebook) + "\n").encode(),
-            f"{NAME}.html": render_page(notebook, NAME, banner).encode(),
+            f"{NAME}.html": render_page(notebook, NAME, contents=False).encode(),
             "report.pdf": report.read_bytes(),
         }
     )
