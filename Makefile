@@ -145,7 +145,7 @@ $(REPORTS)/submission.zip: $(REPORTS)/checks.txt $(PAGES) facelib/publishing/sub
 # --- the rest --------------------------------------------------------------------------------------------------------
 
 test: $(READY)
-	@$(PYTHON) -m ruff check . && $(PYTHON) -m pytest
+	@$(PYTHON) -m ruff check --quiet . && $(PYTHON) -m ruff format --check --quiet . && $(PYTHON) -m pytest
 
 lab: $(READY)
 	@$(PYTHON) -m jupyterlab notebooks

@@ -14,7 +14,7 @@ from facelib.synthetic import draw_face, draw_identity
 
 SQUARE = (61, 64, 128)  # the crop of a face in its frame
 PEOPLE, IMAGES = 4, 4
-VARY = "shift_x shift_y zoom roll yaw pitch smile mouth_open brow_raise gaze glasses hat comb scene_seed red blue slope".split()
+VARY = "shift_x shift_y zoom roll yaw pitch smile mouth_open gaze glasses hat comb scene_seed red blue slope".split()
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7"]
 
 
@@ -41,14 +41,18 @@ def main():
     figure.canvas.draw()  # lays the panels out, so that the arrows find the gaps between them
     for left, right in zip(axes[:-1], axes[1:], strict=True):
         x = (left.get_position().x1 + right.get_position().x0) / 2
-        figure.text(x, 0.47, "\N{RIGHTWARDS ARROW}", fontsize=22, ha="center", va="center", color=plots.COLOURS["neutral"])
+        figure.text(
+            x, 0.47, "\N{RIGHTWARDS ARROW}", fontsize=22, ha="center", va="center", color=plots.COLOURS["neutral"]
+        )
     figure.savefig(Path(__file__).with_name("pipeline.png"), dpi=90, metadata={"Software": None})
 
 
 def mosaic(axes, faces):
     axes.imshow(np.concatenate([np.concatenate(row, axis=1) for row in faces], axis=0))
     for number, colour in enumerate(COLOURS):
-        axes.add_patch(plt.Rectangle((1, number * 112 + 1), 4 * 112 - 3, 110, fill=False, edgecolor=colour, linewidth=2.5))
+        axes.add_patch(
+            plt.Rectangle((1, number * 112 + 1), 4 * 112 - 3, 110, fill=False, edgecolor=colour, linewidth=2.5)
+        )
     axes.set_axis_off()
 
 
@@ -56,7 +60,9 @@ def network(axes):
     sizes = [(0.9, 0.05), (0.66, 0.09), (0.46, 0.14), (0.3, 0.2), (0.1, 0.05)]
     left = 0.0
     for (height, width), text in zip(sizes, ("112", "56", "28", "14", "d"), strict=True):
-        axes.add_patch(plt.Rectangle((left, 0.5 - height / 2), width, height, color=plots.COLOURS["triplet"], alpha=0.75))
+        axes.add_patch(
+            plt.Rectangle((left, 0.5 - height / 2), width, height, color=plots.COLOURS["triplet"], alpha=0.75)
+        )
         axes.text(left + width / 2, 0.5 - height / 2 - 0.06, text, ha="center", va="top", fontsize=9)
         left += width + 0.06
     axes.set(xlim=(-0.02, left), ylim=(-0.1, 1.05))
@@ -75,7 +81,9 @@ def sphere(axes, generator):
         axes.text(*(0.72 * np.array([np.cos(a) + np.cos(end), np.sin(a) + np.sin(end)]) / 2 - 0.05), label, fontsize=12)
     for angle, name, colour in ((a, "anchor", COLOURS[0]), (p, "positive", COLOURS[0]), (n, "negative", COLOURS[1])):
         axes.plot(np.cos(angle), np.sin(angle), "o", color=colour, markersize=11, markeredgecolor="black")
-        axes.text(1.13 * np.cos(angle), 1.13 * np.sin(angle), name, fontsize=9, ha="left" if np.cos(angle) > 0 else "right")
+        axes.text(
+            1.13 * np.cos(angle), 1.13 * np.sin(angle), name, fontsize=9, ha="left" if np.cos(angle) > 0 else "right"
+        )
     axes.set(xlim=(-1.35, 1.7), ylim=(-1.2, 1.3), aspect="equal")
     axes.set_axis_off()
 

@@ -36,12 +36,12 @@ def restore_checkpoint(path: Path, groups: dict) -> dict:
         CheckpointError: the file is missing, damaged, or does not fit the variables in number, shape or dtype.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             state = json.loads(str(file["state"]))
             arrays = {name: file[name] for name in file.files if name != "state"}
     except FileNotFoundError:
         raise CheckpointError(f"no checkpoint at {path}: train first") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{path} is damaged ({error}): remove it to train again") from None
     if not isinstance(state, dict) or state.pop("format", None) != FORMAT:
         raise CheckpointError(f"{path} is no {FORMAT!r} file: remove it to train again")

@@ -91,17 +91,36 @@ class Config:
 
 
 PROFILES = {
-    "smoke": dict(  # every part once, in about 90 s; its figures prove nothing
-        drawn_identities=60, drawn_images=6, drawn_test_identities=30, drawn_pairs=120,
-        identities_per_batch=12, epochs=2, steps_per_epoch=6, warmup_steps=2, comparison_steps=4,
-        later_mining_epoch=1,
-    ),
-    "laptop": dict(),  # two cores, minutes
-    "full": dict(  # the reference system's scale, for a GPU
-        network="shallow_inception_resnet_v2", identities_per_batch=50, images_per_identity=5, repeat_images=False,
-        epochs=200, steps_per_epoch=200, later_mining_epoch=50, margin=0.15, gamma=16.0, learning_rate=1e-4,
-        warmup_steps=200, comparison_steps=200,
-    ),
+    # every part once, in about 90 s; its figures prove nothing
+    "smoke": {
+        "drawn_identities": 60,
+        "drawn_images": 6,
+        "drawn_test_identities": 30,
+        "drawn_pairs": 120,
+        "identities_per_batch": 12,
+        "epochs": 2,
+        "steps_per_epoch": 6,
+        "warmup_steps": 2,
+        "later_mining_epoch": 1,
+        "comparison_steps": 4,
+    },
+    # two cores, minutes: the defaults above
+    "laptop": {},
+    # the scale and the recipe of the reference system, for a GPU
+    "full": {
+        "identities_per_batch": 50,
+        "images_per_identity": 5,
+        "repeat_images": False,
+        "network": "shallow_inception_resnet_v2",
+        "margin": 0.15,
+        "gamma": 16.0,
+        "later_mining_epoch": 50,
+        "epochs": 200,
+        "steps_per_epoch": 200,
+        "learning_rate": 1e-4,
+        "warmup_steps": 200,
+        "comparison_steps": 200,
+    },
 }
 
 
@@ -163,7 +182,9 @@ def _check(config: Config) -> None:
         if getattr(config, name) < 1:
             raise ConfigError(f"{name}={getattr(config, name)} must be at least 1")
     if config.images_per_identity < 2:
-        raise ConfigError(f"images_per_identity={config.images_per_identity} must be at least 2: a pair needs two images")
+        raise ConfigError(
+            f"images_per_identity={config.images_per_identity} must be at least 2: a pair needs two images"
+        )
     if not 0 < config.margin < 1:
         raise ConfigError(f"margin={config.margin} must lie between 0 and 1")
     if not config.gamma > 0:

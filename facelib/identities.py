@@ -98,12 +98,18 @@ class Sampler:
     def __init__(self, labels, identities_per_batch: int, images_per_identity: int, seed: int, repeat_images=False):
         needed = 2 if repeat_images else images_per_identity
         self.groups = [group for group in _groups(labels) if len(group) >= needed]
+        if not self.groups:
+            raise NoFacesError(f"no identity to train on has at least {needed} readable images: nothing to draw from")
         if len(self.groups) < identities_per_batch:
             raise NoFacesError(
                 f"a batch of {identities_per_batch} identities needs as many with at least {needed} images; there are"
                 f" {len(self.groups)}: identities_per_batch can be {len(self.groups)} at most"
             )
-        self.identities_per_batch, self.images_per_identity, self.seed = identities_per_batch, images_per_identity, seed
+        self.identities_per_batch, self.images_per_identity, self.seed = (
+            identities_per_batch,
+            images_per_identity,
+            seed,
+        )
 
     def batch(self, step: int) -> np.ndarray:
         """Indices (P * K,) int64 of the images of batch `step` (from 0), the K of an identity next to each other."""
@@ -148,8 +154,9 @@ def validation_pairs(labels: np.ndarray, images_limit: int, seed: int) -> tuple[
     """Every matched pair among at most `images_limit` images of each identity, and as many mismatched ones.
 
     Returns:
-        first, second: (pairs,) int64 indices into `labels` (images labelled -1 are in no pair); matched: (pairs,) bool. Mismatched pairs are drawn at
-        random without repetition; there are fewer where the identities do not allow as many.
+        first, second: (pairs,) int64 indices into `labels` (images labelled -1 are in no pair).
+        matched: (pairs,) bool. Mismatched pairs are drawn at random without repetition; there are fewer of them where
+        the identities do not allow as many.
     """
     generator = np.random.default_rng((seed, 5))
     groups = [np.sort(generator.permutation(group)[:images_limit]) for group in _groups(labels)]

@@ -53,6 +53,8 @@ def decode(path: Path, crop: tuple[int, int, int] | None = None) -> np.ndarray:
                 box = (left, top, left + side, top + side)
                 if box[2] > image.width or box[3] > image.height:
                     raise ValueError(f"{image.width}x{image.height} pixels do not hold the crop {box}")
+            if image.mode.startswith("I"):  # 16 bits; Pillow would clip them
+                image = image.point(lambda value: value * (1 / 257)).convert("L")
             rgb = image.convert("RGB")
             if box is not None or rgb.size != (SIZE, SIZE):
                 rgb = rgb.resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=box)
@@ -145,7 +147,7 @@ def augment(images: np.ndarray, seed: int, step: int, strength: float) -> np.nda
 
 
 def _draw_geometry(generator, count, strength):
-    # (count, 6): from output to input pixels. Zoom to +-8 %, aspect +-3 %, rotation +-8 degrees, shift +-6 % of the side.
+    # (count, 6): from output to input pixels. Zoom to +-8 %, aspect +-3 %, rotation +-8 degrees, shift +-6 %.
     zoom, aspect, turn = generator.uniform(-1, 1, (3, count)) * strength * [[0.08], [0.03], [np.radians(8)]]
     mirrored = np.where(generator.random(count) < 0.5, -1.0, 1.0)
     shifts = generator.uniform(-1, 1, (2, count)) * strength * 0.06 * SIZE
@@ -158,18 +160,22 @@ def _draw_geometry(generator, count, strength):
 
 
 def _draw_colours(generator, count, strength):
-    # (count, 12): three rows of a colour matrix with its offset. Gain +-25 % about mid-grey, offset +-25, channels +-6 %;
-    # grey in 15 % of the images.
+    # (count, 12): three rows of a colour matrix, each with its offset. Gain +-25 % about mid-grey, offset +-25,
+    # channels +-6 %; 15 % of the images become grey.
     gains = 1 + 0.25 * strength * generator.uniform(-1, 1, (count, 1))
     channels = gains * (1 + 0.06 * strength * generator.uniform(-1, 1, (count, 3)))
     offsets = GREY[0] * (1 - gains) + 25 * strength * generator.uniform(-1, 1, (count, 1))
     grey = generator.random(count) < 0.15 * strength
     matrices = np.where(grey[:, None, None], 1 / 3, np.eye(3)) * channels[:, :, None]
-    return np.concatenate([matrices, np.broadcast_to(offsets[:, :, None], (count, 3, 1))], axis=2).reshape(count, 12).tolist()
+    return (
+        np.concatenate([matrices, np.broadcast_to(offsets[:, :, None], (count, 3, 1))], axis=2)
+        .reshape(count, 12)
+        .tolist()
+    )
 
 
 def _draw_patches(generator, count, strength):
-    # (count, 4): top, left, bottom, right of a rectangle to cover (random erasing, Zhong et al. 2020), in half of the images
+    # (count, 4): top, left, bottom, right of what is covered in half of the images (random erasing, Zhong et al. 2020)
     sides = generator.uniform(0.1, 0.4, (count, 2)) * (generator.random((count, 1)) < 0.5 * strength)
     corners = generator.random((count, 2))
     return (np.concatenate([corners, corners + sides], axis=1) * SIZE).round().astype(int)

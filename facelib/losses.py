@@ -36,7 +36,9 @@ def circle_loss(anchor_embeddings, positive_embeddings, negative_embeddings, m, 
     )
     for name, other in (("positive", positives), ("negative", negatives)):
         if other.shape.rank != 2 or not anchors.shape.is_compatible_with(other.shape):
-            raise ValueError(f"{name}_embeddings have shape {other.shape}, anchor_embeddings {anchors.shape}: not (N, d)")
+            raise ValueError(
+                f"{name}_embeddings have shape {other.shape}, anchor_embeddings {anchors.shape}: not (N, d)"
+            )
     s_p = (tf.reduce_sum(anchors * positives, axis=1) + 1) / 2  # shape (N,)
     s_n = (tf.reduce_sum(anchors * negatives, axis=1) + 1) / 2
     losses = tf.nn.softplus(_logit_n(s_n, m, gamma) + _logit_p(s_p, m, gamma)) / gamma
@@ -44,7 +46,9 @@ def circle_loss(anchor_embeddings, positive_embeddings, negative_embeddings, m, 
 
 
 def all_pairs_circle_loss(labels, embeddings, m, gamma, sources=None):
-    """Mean over anchors of (1/gamma) log(1 + sum_n exp(gamma alpha_n (s_n - Delta_n)) sum_p exp(-gamma alpha_p (s_p - Delta_p))).
+    """Circle loss of each image with all its positives and negatives in the batch, mean over the images.
+
+    (1/gamma) log(1 + sum_n exp(gamma alpha_n (s_n - Delta_n)) sum_p exp(-gamma alpha_p (s_p - Delta_p))).
 
     Sun et al. 2020, eq. 6, each image the anchor of all its pairs in the batch, divided by gamma.
 

@@ -1,7 +1,4 @@
-"""Networks from images to embeddings: float32 in [0, 255] in, unit norm out; rescaling and norm are inside.
-
-`build_shallow_inception_resnet_v2` is the reference; `build_residual_network` trains on two cores in minutes.
-"""
+"""Networks from images to embeddings: float32 in [0, 255] in, unit norm out; rescaling and norm are inside."""
 
 from pathlib import Path
 
@@ -28,23 +25,27 @@ class FusedBatchNormalization(layers.Layer):
 
     def build(self, shape):
         def weight(name, initializer, trainable):
-            return self.add_weight(
-                shape=(shape[-1],), dtype="float32", initializer=initializer, trainable=trainable, name=name, autocast=False
-            )
+            options = {"trainable": trainable, "dtype": "float32", "autocast": False}
+            return self.add_weight(name=name, shape=(shape[-1],), initializer=initializer, **options)
 
         self.scale, self.offset = weight("scale", "ones", True), weight("offset", "zeros", True)
         self.mean, self.variance = weight("mean", "zeros", False), weight("variance", "ones", False)
 
     def call(self, inputs, training=False):
-        statistics = [] if training else [self.mean.value, self.variance.value]
-        outputs = tf.raw_ops.FusedBatchNormV3(
-            x=inputs, scale=self.scale.value, offset=self.offset.value, epsilon=self.epsilon, is_training=bool(training),
-            mean=statistics[0] if statistics else tf.zeros((0,)), variance=statistics[1] if statistics else tf.zeros((0,)),
-        )  # fmt: skip
+        empty = tf.zeros((0,))  # in training the kernel measures mean and variance itself
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=self.scale.value,
+            offset=self.offset.value,
+            mean=empty if training else self.mean.value,
+            variance=empty if training else self.variance.value,
+            epsilon=self.epsilon,
+            is_training=bool(training),
+        )
         if training:
-            for average, value in ((self.mean, outputs[1]), (self.variance, outputs[2])):
-                average.assign(self.momentum * average + (1 - self.momentum) * value)
-        return outputs[0]
+            self.mean.assign(self.momentum * self.mean + (1 - self.momentum) * mean)
+            self.variance.assign(self.momentum * self.variance + (1 - self.momentum) * variance)
+        return outputs
 
     def compute_output_shape(self, shape):
         return shape
@@ -65,6 +66,9 @@ class UnitNorm(layers.Layer):
 
     def compute_output_shape(self, shape):
         return shape
+
+    def get_config(self):  # without a method of its own, Keras would leave out the name
+        return super().get_config()
 
 
 def build_network(name: str, embedding_size: int, bfloat16: bool = False, seed: int = 0) -> keras.Model:
@@ -98,11 +102,8 @@ def has_bfloat16() -> bool:
 def build_residual_network(embedding_size: int = 256) -> keras.Model:
     """A residual network (He et al. 2016) with batch normalisation and leaky ReLU, small enough for two cores.
 
-    Args:
-        embedding_size: d.
-
     Returns:
-        Model from (N, 112, 112, 3) float32 in [0, 255] to (N, d) float32, unit norm.
+        Model from (N, 112, 112, 3) float32 in [0, 255] to (N, d = embedding_size) float32, unit norm.
     """
     inputs = keras.Input((SIZE, SIZE, 3), name="images")
     x = layers.Rescaling(1 / 127.5, -1, name="rescaling")(inputs)
@@ -120,9 +121,8 @@ def build_residual_network(embedding_size: int = 256) -> keras.Model:
 
 
 def _normalised(x, width, size, stride, name, activate=True):
-    x = layers.Conv2D(
-        width, size, stride, "same", use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv"
-    )(x)  # fmt: skip
+    options = {"use_bias": False, "kernel_initializer": "he_normal", "name": f"{name}_conv"}
+    x = layers.Conv2D(width, size, stride, "same", **options)(x)
     x = FusedBatchNormalization(name=f"{name}_norm")(x)
     return layers.LeakyReLU(0.1, name=f"{name}_relu")(x) if activate else x
 
@@ -180,7 +180,8 @@ def _inception(x, name, scale, branches):
         for c, (width, size) in enumerate(branch, 1):
             y = _conv(y, width, size, f"{name}_branch{b}_conv{c}")
         outputs.append(y)
-    y = _conv(layers.Concatenate(name=f"{name}_concatenate")(outputs), x.shape[-1], 1, f"{name}_linear", activation=None)
+    y = layers.Concatenate(name=f"{name}_concatenate")(outputs)
+    y = _conv(y, x.shape[-1], 1, f"{name}_linear", activation=None)
     y = layers.Rescaling(scale, name=f"{name}_scale")(y)
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, y]))
 

@@ -1,4 +1,4 @@
-"""Progress with the time left, on the terminal while notebooks are executed, in the cell when somebody runs them by hand."""
+"""Progress with the time left: on the terminal while notebooks are executed, in the cell when run by hand."""
 
 import os
 import sys
@@ -12,4 +12,14 @@ def track(iterable, description: str, unit: str, total: int | None = None):
     """`iterable`, with a progress line. `set_postfix_str` on the result adds figures to the line."""
     path = os.environ.get(VARIABLE)
     stream = open(path, "a", buffering=1) if path else sys.stderr
-    return tqdm(iterable, description, total, file=stream, unit=unit, mininterval=1.0, leave=bool(path), dynamic_ncols=False, ncols=110)
+    return tqdm(
+        iterable,
+        description,
+        total,
+        file=stream,
+        unit=unit,
+        mininterval=1.0,
+        leave=bool(path),
+        dynamic_ncols=False,
+        ncols=110,
+    )

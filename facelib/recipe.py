@@ -48,7 +48,11 @@ def load_split(config: Config) -> Split:
 def build_sampler(config: Config, split: Split) -> Sampler:
     """The P x K sampler over the training identities."""
     return Sampler(
-        split.training_labels, config.identities_per_batch, config.images_per_identity, config.seed, config.repeat_images
+        split.training_labels,
+        config.identities_per_batch,
+        config.images_per_identity,
+        config.seed,
+        config.repeat_images,
     )
 
 
@@ -112,7 +116,11 @@ def build_optimizer(config: Config) -> keras.optimizers.Optimizer:
     steps = config.epochs * config.steps_per_epoch
     warmup = min(config.warmup_steps, steps // 2)
     schedule = keras.optimizers.schedules.CosineDecay(
-        config.learning_rate / 100, max(steps - warmup, 1), 0.01, warmup_target=config.learning_rate, warmup_steps=warmup
+        config.learning_rate / 100,
+        max(steps - warmup, 1),
+        0.01,
+        warmup_target=config.learning_rate,
+        warmup_steps=warmup,
     )
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["scale", "offset", "bias", "proxies"])

@@ -50,8 +50,8 @@ def train_step(learner: Learner, select, identities, images, sources):
         identities: (B,) int. images: (B, height, width, channels) float in [0, 255]. sources: (B,) int.
 
     Returns:
-        Dict of scalar float32: loss (of the triplets), auxiliary_loss, s_p and s_n (mean over the triplets), active_share
-        (share of the anchor-positive places in the batch that gave a triplet), similarity (mean over all pairs).
+        Dict of scalar float32: loss (of the triplets), auxiliary_loss, s_p and s_n (means over the triplets),
+        active_share (of the anchor-positive pairs, those that gave a triplet), similarity (mean over all pairs).
     """
     with tf.GradientTape() as tape:
         embeddings = learner.model(images, training=True)
@@ -68,7 +68,9 @@ def train_step(learner: Learner, select, identities, images, sources):
         return tf.math.divide_no_nan(tf.reduce_sum(s), tf.cast(tf.size(s), tf.float32))
 
     same = (identities[:, None] == identities[None, :]) & (sources[:, None] != sources[None, :])
-    places = tf.math.unsorted_segment_max(tf.ones_like(triplets[:, 0]), _place(triplets, tf.size(identities)), tf.size(same))
+    places = tf.math.unsorted_segment_max(
+        tf.ones_like(triplets[:, 0]), _place(triplets, tf.size(identities)), tf.size(same)
+    )
     active = tf.reduce_sum(tf.cast(places > 0, tf.float32)) / tf.maximum(tf.reduce_sum(tf.cast(same, tf.float32)), 1.0)
     return {
         "loss": loss,
@@ -132,8 +134,9 @@ def train(learner: Learner, batches, sources, schedule: Schedule, validate=None)
         step_sources = tf.constant(np.asarray(sources(step)), tf.int32)
         measured.append(compiled(learner.select(epoch))(identities, images, step_sources))
         loss = float(measured[-1]["loss"] + measured[-1]["auxiliary_loss"])
-        if not math.isfinite(loss):
-            raise TrainingError(f"the loss is {loss} at step {step + 1}: lower the learning rate or gamma")
+        if not math.isfinite(loss) or not math.isfinite(measured[-1]["similarity"]):
+            what = "embeddings are not finite" if math.isfinite(loss) else f"loss is {loss}"
+            raise TrainingError(f"the {what} at step {step + 1}: lower the learning rate or gamma")
         elapsed = time.perf_counter() - start
         speed = len(measured) * len(images) / elapsed
         bar.set_postfix_str(f"epoch {epoch}/{schedule.epochs}, loss {loss:.4f}, {speed:.0f} images/s", refresh=False)

@@ -161,10 +161,13 @@ def test_triplet_loss_is_the_twins():
 def test_triplet_loss_is_the_limit_of_the_circle_loss(degrees, m, gamma):
     """With alpha = 1, s = -d2 and Delta_p - Delta_n = m: 0 <= circle loss - triplet loss <= log(2) / gamma."""
     anchors, positives, negatives = (on_circle(angles) for angles in zip(*degrees, strict=True))
-    circle = np.mean([
-        reference.softplus(gamma * (reference.squared_distance(a, p) - reference.squared_distance(a, n) + m)) / gamma
-        for a, p, n in zip(anchors, positives, negatives, strict=True)
-    ])
+    circle = np.mean(
+        [
+            reference.softplus(gamma * (reference.squared_distance(a, p) - reference.squared_distance(a, n) + m))
+            / gamma
+            for a, p, n in zip(anchors, positives, negatives, strict=True)
+        ]
+    )
     difference = circle - float(triplet_loss(anchors, positives, negatives, m))
     assert -1e-6 <= difference <= math.log(2) / gamma + 1e-6
 

@@ -228,8 +228,9 @@ def test_moving_averages_take_the_mean_and_the_unbiased_variance():
     np.testing.assert_allclose(layer.variance, 0.8 * variance + 0.2 * inputs.var(axis=(0, 1, 2), ddof=1), rtol=1e-5)
 
 
-def test_normalisation_of_bfloat16_keeps_float32_statistics():
-    layer = FusedBatchNormalization(dtype="mixed_bfloat16")
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16"])
+def test_normalisation_of_bfloat16_keeps_float32_statistics(policy):
+    layer = FusedBatchNormalization(dtype=policy)
     outputs = layer(np.random.default_rng(3).normal(1, 2, (6, 4, 4, 5)).astype(np.float32), training=True)
     assert outputs.dtype == tf.bfloat16
     assert {v.dtype for v in layer.variables} == {"float32"}

@@ -20,7 +20,9 @@ REAL_FACES = Path(os.environ.get("FACELIB_TEST_DATA", ROOT.parent / "shared" / "
 
 def copy_tree(target: Path) -> Path:
     """The tracked parts of the project, without anything that a run derives."""
-    leave = shutil.ignore_patterns(".git", ".venv", "interim", "smoke", "laptop", "full", "__pycache__", "*.egg-info", ".*_cache")
+    leave = shutil.ignore_patterns(
+        ".git", ".venv", "interim", "smoke", "laptop", "full", "__pycache__", "*.egg-info", ".*_cache"
+    )
     shutil.copytree(ROOT, target, ignore=leave)
     return target
 
@@ -63,7 +65,9 @@ def test_everything_that_the_readme_promises_is_there(tree):
         assert results(tree, name)["data"] == "drawn"
     assert (reports / "html" / "index.html").exists()
     assert 1 <= len(PdfReader(reports / "report.pdf").pages) <= 4  # 3 of body, and references
-    assert {"training_seconds", "training_images_per_second"} <= json.loads((reports / "timings.json").read_text()).keys()
+    assert {"training_seconds", "training_images_per_second"} <= json.loads(
+        (reports / "timings.json").read_text()
+    ).keys()
 
 
 def test_results_hold_the_agreed_keys(tree):
@@ -91,10 +95,14 @@ def test_no_page_or_notebook_holds_progress_or_machine_paths(tree):
 
 
 def test_a_second_make_does_nothing(tree):
-    before = {path: path.stat().st_mtime_ns for path in tree.rglob("*") if path.is_file() and "__pycache__" not in str(path)}
+    before = {
+        path: path.stat().st_mtime_ns for path in tree.rglob("*") if path.is_file() and "__pycache__" not in str(path)
+    }
     done = make(tree, "DATA=drawn")
     assert done.returncode == 0, done.stderr
-    after = {path: path.stat().st_mtime_ns for path in tree.rglob("*") if path.is_file() and "__pycache__" not in str(path)}
+    after = {
+        path: path.stat().st_mtime_ns for path in tree.rglob("*") if path.is_file() and "__pycache__" not in str(path)
+    }
     assert after == before
 
 
@@ -134,7 +142,13 @@ def test_the_hand_in_holds_one_notebook_that_runs_as_one(tree, tmp_path):
     counts = [cell.execution_count for cell in code if cell.source.strip()]
     assert counts == list(range(1, len(counts) + 1)) and len({cell.id for cell in merged.cells}) == len(merged.cells)
 
-    command = [sys.executable, "-m", "facelib.publishing.execute", tmp_path / "facelib.ipynb", tmp_path / "again.ipynb"]
+    command = [
+        sys.executable,
+        "-m",
+        "facelib.publishing.execute",
+        tmp_path / "facelib.ipynb",
+        tmp_path / "again.ipynb",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr

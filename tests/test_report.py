@@ -1,0 +1,120 @@
+"""The report itself, reports/report.typ, on figures that are made up here."""
+
+import dataclasses
+import io
+import json
+
+import pypdf
+import pytest
+
+from facelib.config import ROOT, Config
+from facelib.publishing import PublishingError
+from facelib.publishing.report import compile_report, measure_body
+
+RESULTS = {
+    "01_eda": dict(
+        identities=1200, images=5926, minimum=2, maximum=50, mean=4.938, median=3.0, image_width=112, image_height=112,
+        unreadable=0, duplicates=3, grey_share=0.0123, test_pairs=1200, test_images=1540, test_people=600,
+    ),
+    "02_dataset": dict(random_batch_positive_share=0.0021, pk_positive_share=0.0118),
+    "03_loss_derivation": dict(bound_holds=True, gammas=[1, 4, 16, 64]),
+    "04_model": dict(
+        networks={
+            "shallow_inception_resnet_v2": dict(parameters=3005200, multiply_adds=250000000),
+            "residual": dict(parameters=2801920, multiply_adds=281000000),
+        },
+        pixels_roc_auc=0.61,
+    ),
+    "05_mining": dict(
+        triplets={"semi-hard": 711, "hard": 768, "all": 190512}, pairs_without_semi_hard=57, anchor_positive_pairs=768
+    ),
+    "06_training": dict(
+        training_identities=1056, training_images=5251, validation_pairs=2646, epochs=20, steps=1000,
+        images_seen=256000, final_loss=0.1234, best_epoch=20, untrained_roc_auc=0.6394, comparison_steps=60,
+        validation_roc_auc=0.9312, validation_accuracy=0.861,
+        comparison=[
+            dict(name="semi-hard negatives", validation_roc_auc=0.68, validation_accuracy=0.63),
+            dict(name="the winner", validation_roc_auc=0.7, validation_accuracy=0.65),
+        ],
+    ),
+    "07_lfw_test": dict(
+        pairs=1200, roc_auc_keras=0.9388, pr_auc_keras=0.94, roc_auc=0.9389, average_precision=0.9412, eer=0.14,
+        validation_threshold=0.71, accuracy_at_validation_threshold=0.8523, accuracy_standard_error=0.011,
+        best_threshold=0.702, best_accuracy=0.861,
+    ),
+}  # fmt: skip
+FIGURE = '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"><rect width="9" height="9"/></svg>'
+SIZES = {"06_training": (720, 360), "07_roc": (346, 317), "07_scores": (504, 259)}
+
+
+@pytest.fixture
+def report(tmp_path):
+    """Function that compiles the report on made-up results, some of them or of the configuration changed."""
+
+    def compile_changed(data="real", without=None, **changes):
+        run = tmp_path / "run"
+        for folder in ("results", "figures"):
+            (run / folder).mkdir(parents=True, exist_ok=True)
+        for name in ("report.typ", "references.bib"):
+            (tmp_path / name).write_text((ROOT / "reports" / name).read_text())
+        config = dataclasses.asdict(Config(profile="laptop"))
+        config |= {key: value for key, value in changes.items() if key in config}
+        for name, figures in RESULTS.items():
+            content = figures | {key: value for key, value in changes.items() if key in figures}
+            content = {key: value for key, value in content.items() if key != without}
+            content |= {"data": data, "provenance": {"config": config}}
+            (run / "results" / f"{name}.json").write_text(json.dumps(content))
+        for name, (width, height) in SIZES.items():
+            (run / "figures" / f"{name}.svg").write_text(FIGURE.format(width=width, height=height))
+        source = tmp_path / "report.typ"
+        pages = pypdf.PdfReader(io.BytesIO(compile_report(source, run))).pages
+        return [" ".join(page.extract_text().split()) for page in pages], measure_body(source, run)
+
+    return compile_changed
+
+
+def test_numbers_are_those_of_the_results(report):
+    text = " ".join(report()[0])
+    for figure in ("5,926", "1,200", "4.9", "0.9389", "85.2", "86.1", "0.710", "0.702", "0.1234", "2.80", "190,512"):
+        assert figure in text, figure
+
+
+def test_best_choice_is_named(report):
+    assert "Best is the winner" in " ".join(report()[0])
+
+
+def test_every_page_says_when_faces_are_drawn(report):
+    pages, _ = report(data="drawn")
+    assert all("come from drawn faces" in page for page in pages)
+    assert not any("drawn faces" in page for page in report(data="real")[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (dict(best_epoch=12), "at epoch 12 of 20, whose weights are the ones tested"),
+        (dict(best_accuracy=0.95), "9.8 points more, more than two standard errors"),
+        (dict(validation_accuracy=0.99), "13.8 points below that on validation pairs"),
+        (dict(validation_accuracy=0.6), "25.2 points above that on validation pairs"),
+        (dict(unreadable=1, duplicates=0), "one unreadable file and no repeated images"),
+        (dict(network="shallow_inception_resnet_v2"), "The network is a shallow Inception-ResNet-v2"),
+        (dict(later_mining_epoch=5), "from epoch 5 on the hardest negatives"),
+        (dict(mining="all", loss="triplet"), "triplet loss, margin 0.4"),
+        (dict(pairs_weight=0.5), "the same loss over all pairs of the batch adds"),
+        (dict(pairs_weight=0.5, classes_weight=0.1), "all pairs of the batch and class proxies"),
+        (dict(flip_average=False, bfloat16=False, repeat_images=False, augmentation=0.0), "is embedded once, and"),
+        (dict(median=9.0), "A batch takes"),
+        (dict(comparison_steps=4), "which is too short to rank them"),
+        (dict(weight_decay=0.0, warmup_steps=0, roc_auc=1.0, eer=0, minimum=1), "1.0000"),
+    ],
+)  # fmt: skip
+def test_words_follow_the_results_within_three_pages(report, changes, words):
+    pages, body = report(**changes)
+    assert words in " ".join(pages)
+    assert 2 < body <= 3
+
+
+@pytest.mark.parametrize("name", [key for figures in RESULTS.values() for key in figures])
+def test_a_result_that_is_missing_is_an_error(report, name):
+    with pytest.raises(PublishingError, match=name):
+        report(without=name)
