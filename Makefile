@@ -52,7 +52,7 @@ quote = '$(subst ','\'',$(1))'
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup all notebooks html report checks submission test lab clean distclean FORCE
+.PHONY: help setup all notebooks html report checks submission test lab picture clean distclean FORCE
 
 help:
 	@echo 'make all         execute the notebooks, then html, report, checks and submission'
@@ -63,6 +63,7 @@ help:
 	@echo 'make submission  one notebook, its page, the report  -> $(REPORTS)/submission.zip'
 	@echo 'make lab         work on the notebooks in JupyterLab'
 	@echo 'make test        check the code and run the tests'
+	@echo 'make picture     draw the picture in README.md    -> docs/pipeline.png'
 	@echo 'make setup       the virtual environment in $(VENV) (the others do this first, where it is missing)'
 	@echo 'make clean       remove $(REPORTS); trained networks stay'
 	@echo 'make distclean   remove everything that was made, trained networks and .venv too; data sets stay'
@@ -149,6 +150,10 @@ test: $(READY)
 
 lab: $(READY)
 	@$(PYTHON) -m jupyterlab notebooks
+
+picture: docs/pipeline.png
+docs/pipeline.png: docs/pipeline.py | $(READY)
+	@$(PYTHON) $<
 
 clean:
 	rm -rf $(REPORTS)
