@@ -59,12 +59,12 @@ class Config:
     classes_weight: float = 0.0  # of the circle loss against class proxies
 
     # training
-    epochs: int = 20
-    steps_per_epoch: int = 50
+    epochs: int = 12
+    steps_per_epoch: int = 65
     learning_rate: float = 1e-3
     warmup_steps: int = 50
     weight_decay: float = 5e-2
-    comparison_steps: int = 60  # length of each short run in the report's comparison of choices
+    comparison_steps: int = 40  # length of each short run in the report's comparison of choices
 
     # use
     flip_average: bool = True  # the embedding of a face is the mean of its own and its mirror image's

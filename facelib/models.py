@@ -109,10 +109,8 @@ def build_residual_network(embedding_size: int = 256) -> keras.Model:
     x = layers.Rescaling(1 / 127.5, -1, name="rescaling")(inputs)
     x = _normalised(x, 32, 3, 2, "stem1")  # 56x56
     x = _normalised(x, 64, 3, 2, "stem2")  # 28x28
-    for stage, (width, blocks) in enumerate(((64, 1), (128, 2), (256, 2)), 1):
-        for block in range(1, blocks + 1):
-            stride = 2 if stage > 1 and block == 1 else 1
-            x = _residual_block(x, width, stride, f"stage{stage}_block{block}")
+    x = _residual_block(x, 128, "block1")  # 14x14
+    x = _residual_block(x, 256, "block2")  # 7x7
     x = layers.DepthwiseConv2D(7, use_bias=False, name="global_depthwise")(x)  # 1x1, instead of average pooling
     x = FusedBatchNormalization(name="global_norm")(x)
     x = layers.Flatten(name="flatten")(x)
@@ -127,13 +125,12 @@ def _normalised(x, width, size, stride, name, activate=True):
     return layers.LeakyReLU(0.1, name=f"{name}_relu")(x) if activate else x
 
 
-def _residual_block(x, width, stride, name):
-    y = _normalised(x, width, 3, stride, f"{name}_1")
+def _residual_block(x, width, name):
+    # halves the resolution; the shortcut averages before it drops places (He et al. 2019)
+    y = _normalised(x, width, 3, 2, f"{name}_1")
     y = _normalised(y, width, 3, 1, f"{name}_2", activate=False)
-    if stride > 1:
-        x = layers.AveragePooling2D(stride, padding="same", name=f"{name}_pool")(x)
-    if x.shape[-1] != width:
-        x = _normalised(x, width, 1, 1, f"{name}_shortcut", activate=False)
+    x = layers.AveragePooling2D(2, name=f"{name}_pool")(x)
+    x = _normalised(x, width, 1, 1, f"{name}_shortcut", activate=False)
     return layers.LeakyReLU(0.1, name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, y]))
 
 

@@ -1,5 +1,6 @@
 import io
 import json
+import re
 
 import keras
 import numpy as np
@@ -91,12 +92,19 @@ def array_file(content):
 
 
 def other_compression(content):
-    """The method of compression of every entry in the zip's directory set to one that does not exist."""
+    """A method of compression that does not exist, at every entry of the zip's directory."""
+    return with_byte(content, 10, 99)
+
+
+def encrypted(content):
+    """Every entry of the zip's directory marked as encrypted."""
+    return with_byte(content, 8, 1)
+
+
+def with_byte(content, place, value):
     content = bytearray(content)
-    start = 0
-    while (start := content.find(b"PK\x01\x02", start)) >= 0:
-        content[start + 10] = 99
-        start += 4
+    for entry in re.finditer(b"PK\x01\x02", content):
+        content[entry.start() + place] = value
     return bytes(content)
 
 
@@ -104,7 +112,7 @@ def text_file(content):
     return b"no zip file"
 
 
-@pytest.mark.parametrize("damage", [text_file, array_file, other_compression])
+@pytest.mark.parametrize("damage", [text_file, array_file, other_compression, encrypted])
 def test_another_or_a_broken_file_is_damaged(path, damage):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(CheckpointError, match="is damaged"):

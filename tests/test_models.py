@@ -29,10 +29,24 @@ def tiny_network(embedding_size=4):
 # both networks
 
 
-def test_parameter_counts(shallow_network, residual_network):
+def test_parameter_counts_of_the_reference_network(shallow_network):
     assert shallow_network.count_params() == 2_980_496
     assert models.build_shallow_inception_resnet_v2(256).count_params() == 3_005_200
-    assert residual_network.count_params() == 2_802_400
+
+
+def test_parameter_count_of_the_residual_network_by_hand(residual_network):
+    """A normalised convolution has no bias, but scale, offset, mean and variance."""
+
+    def normalised(side, width, channels):
+        return side * side * width * channels + 4 * channels
+
+    stem = normalised(3, 3, 32) + normalised(3, 32, 64)
+    blocks = sum(
+        normalised(3, width, 2 * width) + normalised(3, 2 * width, 2 * width) + normalised(1, width, 2 * width)
+        for width in (64, 128)
+    )
+    head = 7 * 7 * 256 + 4 * 256 + (256 * 256 + 256)
+    assert residual_network.count_params() == stem + blocks + head == 1_250_528
 
 
 def test_embeddings_have_unit_norm(network):
@@ -157,7 +171,8 @@ def test_building_leaves_the_global_policy_alone(monkeypatch, policy, bfloat16):
 
 def test_bfloat16_network_has_float32_embeddings_and_weights(residual_network):
     network = build_network("residual", 256, bfloat16=True, seed=3)
-    assert network.get_layer("stage1_block1_1_conv").compute_dtype == "bfloat16"
+    convolutions = [layer for layer in network.layers if isinstance(layer, layers.Conv2D)]
+    assert {layer.compute_dtype for layer in convolutions} == {"bfloat16"}
     assert {v.dtype for v in network.weights} == {"float32"}
     embeddings = network(IMAGES, training=False)
     assert embeddings.dtype == tf.float32
