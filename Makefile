@@ -24,7 +24,7 @@ IMPORTS_03 := config losses pairwise plots results
 IMPORTS_04 := checkpoint config dataset embedding identities images losses mining models pairwise plots progress recipe results training verification
 IMPORTS_05 := checkpoint config dataset embedding identities images losses mining models pairwise plots progress recipe results training verification
 IMPORTS_06 := checkpoint config dataset embedding identities images losses mining models pairwise plots progress recipe results training verification
-IMPORTS_07 := cartoon checkpoint config embedding identities images lfw models plots progress results synthetic verification
+IMPORTS_07 := cartoon checkpoint config dataset embedding identities images lfw models plots progress results synthetic verification
 
 # The notebooks whose results each notebook reads.
 NEEDS_01 :=

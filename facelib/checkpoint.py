@@ -9,6 +9,7 @@ import numpy as np
 
 from facelib.results import write_atomically
 
+REMEDY = " it is of another configuration: train with this one (notebook 06), or remove it"
 FORMAT = "facelib checkpoint 1"
 
 
@@ -41,7 +42,7 @@ def restore_checkpoint(path: Path, groups: dict) -> dict:
             arrays = {name: file[name] for name in file.files if name != "state"}
     except FileNotFoundError:
         raise CheckpointError(f"no checkpoint at {path}: train first") from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{path} is damaged ({error}): remove it to train again") from None
     if not isinstance(state, dict) or state.pop("format", None) != FORMAT:
         raise CheckpointError(f"{path} is no {FORMAT!r} file: remove it to train again")
@@ -50,10 +51,11 @@ def restore_checkpoint(path: Path, groups: dict) -> dict:
         array = arrays.get(name)
         if array is None or array.shape != tuple(variable.shape) or array.dtype != np.asarray(variable).dtype:
             found = "missing" if array is None else f"{array.dtype} {array.shape}"
-            raise CheckpointError(f"{path} does not fit: {name} is {found}, expected {tuple(variable.shape)}")
+            expected = f"{np.asarray(variable).dtype} {tuple(variable.shape)}"
+            raise CheckpointError(f"{path} does not fit: {name} is {found}, expected {expected};{REMEDY}")
     for name in arrays.keys() - variables.keys():
         if name.partition("/")[0] in groups:
-            raise CheckpointError(f"{path} does not fit: it holds {name}, which is not expected")
+            raise CheckpointError(f"{path} does not fit: it holds {name}, which is not expected;{REMEDY}")
     for name, variable in variables.items():
         variable.assign(arrays[name])
     return state

@@ -11,6 +11,18 @@ TEST_FOLDER = "labeled-faces-in-the-wild"
 PAIRS_FILE = "lfw_test_pairs.txt"
 
 
+CHOICES = {
+    "network": ("residual", "shallow_inception_resnet_v2"),
+    "loss": ("circle", "triplet"),
+    "mining": ("semi-hard", "hard", "all"),
+    "later_mining": ("semi-hard", "hard", "all"),
+}
+AT_LEAST_ONE = (
+    "epochs", "steps_per_epoch", "identities_per_batch", "embedding_size", "comparison_steps", "identities_limit",
+    "images_limit", "validation_images",
+)  # fmt: skip
+
+
 class ConfigError(ValueError):
     """A profile, a configuration key or a data folder that cannot be used; the message says what to do."""
 
@@ -53,7 +65,7 @@ class Config:
     gamma: float = 64.0
     mining: str = "semi-hard"
     mining_margin: float = 0.1  # in scaled similarity
-    later_mining: str = "hard"  # from later_mining_epoch on
+    later_mining: str = "hard"  # after later_mining_epoch
     later_mining_epoch: int = 10**6
     pairs_weight: float = 0.0  # of the circle loss over all pairs of a batch
     classes_weight: float = 0.0  # of the circle loss against class proxies
@@ -90,38 +102,24 @@ class Config:
         return ROOT / "reports" / self.profile
 
 
+# fmt: off
 PROFILES = {
     # every part once, in about 90 s; its figures prove nothing
     "smoke": {
-        "drawn_identities": 60,
-        "drawn_images": 6,
-        "drawn_test_identities": 30,
-        "drawn_pairs": 120,
-        "identities_per_batch": 12,
-        "epochs": 2,
-        "steps_per_epoch": 6,
-        "warmup_steps": 2,
-        "later_mining_epoch": 1,
+        "drawn_identities": 60, "drawn_images": 6, "drawn_test_identities": 30, "drawn_pairs": 120,
+        "identities_per_batch": 12, "epochs": 2, "steps_per_epoch": 6, "warmup_steps": 2, "later_mining_epoch": 1,
         "comparison_steps": 4,
     },
     # two cores, minutes: the defaults above
     "laptop": {},
-    # the scale and the recipe of the reference system, for a GPU
+    # the scale, network, loss and mining of the reference system, for a GPU
     "full": {
-        "identities_per_batch": 50,
-        "images_per_identity": 5,
-        "repeat_images": False,
-        "network": "shallow_inception_resnet_v2",
-        "margin": 0.15,
-        "gamma": 16.0,
-        "later_mining_epoch": 50,
-        "epochs": 200,
-        "steps_per_epoch": 200,
-        "learning_rate": 1e-4,
-        "warmup_steps": 200,
-        "comparison_steps": 200,
+        "identities_per_batch": 50, "images_per_identity": 5, "repeat_images": False,
+        "network": "shallow_inception_resnet_v2", "margin": 0.15, "gamma": 16.0, "later_mining_epoch": 50,
+        "epochs": 200, "steps_per_epoch": 200, "learning_rate": 1e-4, "warmup_steps": 200, "comparison_steps": 200,
     },
 }
+# fmt: on
 
 
 def load_config(profile: str = "laptop", data: str = "", overrides: str = "") -> Config:
@@ -176,18 +174,21 @@ def _parse(overrides: str) -> dict:
 
 
 def _check(config: Config) -> None:
-    if config.loss not in ("circle", "triplet"):
-        raise ConfigError(f"loss={config.loss!r} is unknown; choose circle or triplet")
-    for name in ("epochs", "steps_per_epoch", "identities_per_batch", "embedding_size", "comparison_steps"):
-        if getattr(config, name) < 1:
-            raise ConfigError(f"{name}={getattr(config, name)} must be at least 1")
-    if config.images_per_identity < 2:
-        raise ConfigError(
-            f"images_per_identity={config.images_per_identity} must be at least 2: a pair needs two images"
-        )
-    if not 0 < config.margin < 1:
-        raise ConfigError(f"margin={config.margin} must lie between 0 and 1")
-    if not config.gamma > 0:
-        raise ConfigError(f"gamma={config.gamma} must be positive")
-    if not 0 < config.validation_share < 1:
-        raise ConfigError(f"validation_share={config.validation_share} must lie between 0 and 1")
+    def require(good: bool, name: str, what: str) -> None:
+        if not good:
+            raise ConfigError(f"{name}={getattr(config, name)!r} {what}")
+
+    for name, choices in CHOICES.items():
+        require(getattr(config, name) in choices, name, f"is unknown; choose one of {', '.join(choices)}")
+    for name, value in dataclasses.asdict(config).items():
+        if isinstance(value, int | float):
+            require(0 <= value < float("inf"), name, "must be finite and not negative")
+    for name in AT_LEAST_ONE:
+        require(getattr(config, name) >= 1, name, "must be at least 1")
+    for name in ("margin", "validation_share"):
+        require(0 < getattr(config, name) < 1, name, "must lie between 0 and 1")
+    require(config.gamma > 0, "gamma", "must be positive")
+    require(config.images_per_identity >= 2, "images_per_identity", "must be at least 2: a pair needs two images")
+    crop = config.test_crop
+    square = len(crop) == 3 and all(type(x) is int and x >= 0 for x in crop) and crop[2] > 0
+    require(square, "test_crop", "must be (left, top, side) in pixels")

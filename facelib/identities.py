@@ -20,16 +20,14 @@ class NoFacesError(ValueError):
     """A folder that holds no usable faces, or fewer than a batch needs; the message says what was expected."""
 
 
-def read_identities(
-    folder: Path, minimum_images: int = 1, identities_limit: int | None = None, images_limit: int | None = None
-) -> Faces:
+def read_identities(folder: Path, identities_limit: int | None = None, images_limit: int | None = None) -> Faces:
     """List ``folder/<identity>/<image>``; the order does not depend on the machine.
 
-    Integer folder names are sorted as numbers, before all others. Identities with fewer than `minimum_images` images
-    are left out; of the rest the first `identities_limit` are kept, with their first `images_limit` images.
+    Integer folder names are sorted as numbers, before all others. Folders without images are left out; of the rest the
+    first `identities_limit` are kept, with their first `images_limit` images.
 
     Raises:
-        NoFacesError: `folder` is missing, empty, or has no identity with `minimum_images` images.
+        NoFacesError: `folder` is missing, or no folder in it holds an image.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -37,11 +35,11 @@ def read_identities(
     names, files = [], []
     for name in sorted((entry.name for entry in folder.iterdir() if entry.is_dir()), key=_numbers_first):
         images = sorted(entry.name for entry in (folder / name).iterdir() if entry.suffix.lower() in SUFFIXES)
-        if len(images) >= minimum_images:
+        if images:
             names.append(name)
             files.append(images[:images_limit])
     if not names:
-        raise NoFacesError(f"{folder} has no identity with at least {minimum_images} images ({', '.join(SUFFIXES)})")
+        raise NoFacesError(f"{folder} holds no identity: expected folders with images ({', '.join(SUFFIXES)}) in it")
     names, files = names[:identities_limit], files[:identities_limit]
     paths = tuple(f"{name}/{image}" for name, images in zip(names, files, strict=True) for image in images)
     labels = np.repeat(np.arange(len(names), dtype=np.int32), [len(images) for images in files])

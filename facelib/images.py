@@ -4,8 +4,10 @@ Everything here is uint8; batches are float32 in [0, 255], and only the model re
 """
 
 import hashlib
+import inspect
 import json
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,10 +65,14 @@ def decode(path: Path, crop: tuple[int, int, int] | None = None) -> np.ndarray:
         raise UnreadableImageError(f"{path}: {error}") from None
 
 
+DECODER = digest(inspect.getsource(decode), version("pillow"))  # pixels of another decoder are not taken from a cache
+
+
 def load_images(folder: Path, paths, cache_folder: Path, crop=None) -> Images:
     """Decode ``folder/path`` for every path, or take the pixels from the cache that an earlier call left.
 
-    The cache is found by the paths, sizes and times of the files and by the crop; it is written whole or not at all.
+    The cache is found by the paths, sizes and times of the files, by the crop and by the code that decodes. It is
+    written whole or not at all.
 
     Args:
         folder: holds the images. paths: sequence of n relative paths.
@@ -75,7 +81,7 @@ def load_images(folder: Path, paths, cache_folder: Path, crop=None) -> Images:
     """
     folder = Path(folder)
     stamps = [_stamp(folder / path) for path in paths]
-    key = digest(SIZE, crop, list(zip(paths, stamps, strict=True)))
+    key = digest(SIZE, crop, DECODER, list(zip(paths, stamps, strict=True)))
     array, record = cache_folder / f"{key}.npy", cache_folder / f"{key}.json"
     if not record.exists():
         _decode_all(folder, paths, crop, array, record)

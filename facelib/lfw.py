@@ -24,8 +24,8 @@ class PairsError(ValueError):
 def read_pairs(pairs_file: Path, images_dir: Path) -> list[Pair]:
     """Read the pairs of `pairs_file`, checking that every image is there.
 
-    The first line is a header; ``folds n`` means that each fold has n matched, then n mismatched pairs. The other
-    lines are ``name i j`` (matched) or ``name1 i name2 j`` (mismatched), for images
+    The first line is a header; two numbers, of folds and n, mean that each fold has n matched, then n mismatched
+    pairs. The other lines are ``name i j`` (matched) or ``name1 i name2 j`` (mismatched), for images
     ``<images_dir>/<name>/<name>_%04d.jpg``; fields are separated by blanks or tabs.
 
     Raises:
@@ -56,7 +56,7 @@ def read_pairs(pairs_file: Path, images_dir: Path) -> list[Pair]:
 
 def _pairs_per_fold(pairs_file, header):
     if len(header) in (3, 4) and header[-1].isdecimal():
-        raise PairsError(f"{pairs_file}, line 1: is a pair; expected a header, a number of pairs or 'folds n'")
+        raise PairsError(f"{pairs_file}, line 1: is a pair; expected a header, one or two numbers")
     return 2 * int(header[1]) if len(header) == 2 and "".join(header).isdecimal() else 0
 
 

@@ -4,8 +4,9 @@ Similarities are s = (<x1, x2> + 1) / 2 in [0, 1]. With margin m and scale gamma
 
     Delta_p = 1 - m,  Delta_n = m,  alpha_p = 1 + m - s_p,  alpha_n = s_n + m
 
-The weights alpha are constants in the gradient (eq. 9, 10). All inputs are cast to float64, results are float32: with
-a gamma of some hundreds, float32 would lose the digits of every loss that is close to zero.
+The weights alpha are constants in the gradient (eq. 9, 10). Losses are computed in float64 and returned as float32:
+with a gamma of some hundreds, float32 would lose the digits of every loss that is close to zero. The losses of triplets
+take their similarities in float64 too, those over a matrix round them to float32.
 """
 
 import tensorflow as tf

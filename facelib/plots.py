@@ -160,14 +160,15 @@ def training_curves(history: list[dict], title: str = "Training") -> plt.Figure:
     draw(axes[0, 0], "loss", "training", "training")
     draw(axes[0, 1], "s_p", "positive", "anchor and positive, $s_p$")
     draw(axes[0, 1], "s_n", "negative", "anchor and negative, $s_n$", "--")
+    draw(axes[0, 1], "similarity", "neutral", "all pairs", ":")
     draw(axes[0, 2], "active_share", "training", "training")
     draw(axes[1, 0], "validation_roc_auc", "validation", "validation")
     draw(axes[1, 1], "validation_accuracy", "validation", "validation")
     draw(axes[1, 2], "learning_rate", "neutral", "optimizer")
     panels = (
-        ("Loss", "mean circle loss"),
-        ("Similarities in the triplets", "scaled cosine similarity"),
-        ("Active triplets", "share of the triplets"),
+        ("Loss", "mean over the triplets"),
+        ("Similarities in the batch", "scaled cosine similarity"),
+        ("Pairs with a triplet", "share of anchor-positive pairs"),
         ("Validation ROC AUC", "area under the curve"),
         ("Validation accuracy", "share of the pairs"),
         ("Learning rate", "per step"),

@@ -13,15 +13,18 @@ from facelib import verification
 from facelib.config import TRAINING_FOLDER, Config
 from facelib.dataset import DecodedFaces, build_dataset, load_faces
 from facelib.embedding import build_embedder, pair_scores
-from facelib.identities import Sampler, dense_labels, split_identities, validation_pairs
+from facelib.identities import NoFacesError, Sampler, dense_labels, split_identities, validation_pairs
 from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
 from facelib.mining import select_triplets
 from facelib.models import build_network, has_bfloat16
 from facelib.results import digest
 from facelib.training import Learner
 
-# a change in one of these trains again
-DECISIVE = ("dataset", "identities", "images", "losses", "mining", "models", "pairwise", "recipe", "training")
+# a change in one of these trains again: they decide the weights, or which epoch is the best
+DECISIVE = (
+    "dataset", "embedding", "identities", "images", "losses", "mining", "models", "pairwise", "recipe", "training",
+    "verification",
+)  # fmt: skip
 INDECISIVE = ("profile", "data", "test_crop", "comparison_steps")  # settings that leave the weights as they are
 
 
@@ -42,6 +45,11 @@ def load_split(config: Config) -> Split:
     )
     training, validation = split_identities(faces.table.labels, config.validation_share, config.seed)
     pairs = validation_pairs(dense_labels(faces.table.labels, validation), config.validation_images, config.seed)
+    if pairs[2].all() or not pairs[2].any():
+        raise NoFacesError(
+            f"the identities held out for validation give {pairs[2].sum()} matched and {(~pairs[2]).sum()} mismatched"
+            f" pairs, and both kinds are needed: raise validation_share={config.validation_share}, or add identities"
+        )
     return Split(faces, dense_labels(faces.table.labels, training), *pairs)
 
 
@@ -127,14 +135,21 @@ def build_optimizer(config: Config) -> keras.optimizers.Optimizer:
     return optimizer
 
 
-def validate_with(config: Config, split: Split, model):
-    """Function without arguments to the figures of `model` on the validation pairs, computed now."""
+def score_with(config: Config, split: Split, model):
+    """Function without arguments to the scores (pairs,) that `model`, as it is then, gives the validation pairs."""
     rows, places = np.unique(np.concatenate([split.first, split.second]), return_inverse=True)
     first, second = places.reshape(2, -1)
     embedder = build_embedder(model, config.flip_average)
 
+    return lambda: pair_scores(embedder(split.faces.pixels[rows]), first, second)
+
+
+def validate_with(config: Config, split: Split, model):
+    """Function without arguments to the figures of `model`, as it is then, on the validation pairs."""
+    score = score_with(config, split, model)
+
     def validate():
-        scores = pair_scores(embedder(split.faces.pixels[rows]), first, second)
+        scores = score()
         threshold, accuracy = verification.best_threshold(scores, split.matched)
         return {
             "validation_roc_auc": verification.roc_auc(scores, split.matched),

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from facelib.checkpoint import restore_checkpoint, save_checkpoint
+from facelib.pairwise import positive_mask
 from facelib.progress import track
 
 
@@ -67,7 +68,7 @@ def train_step(learner: Learner, select, identities, images, sources):
         s = (tf.reduce_sum(anchors * others, axis=1) + 1) / 2
         return tf.math.divide_no_nan(tf.reduce_sum(s), tf.cast(tf.size(s), tf.float32))
 
-    same = (identities[:, None] == identities[None, :]) & (sources[:, None] != sources[None, :])
+    same = positive_mask(identities, sources)
     places = tf.math.unsorted_segment_max(
         tf.ones_like(triplets[:, 0]), _place(triplets, tf.size(identities)), tf.size(same)
     )

@@ -162,7 +162,7 @@ def test_a_file_that_does_not_fit_is_refused_and_nothing_is_assigned(path, chang
 
 
 def test_another_networks_file_is_refused(path):
-    with pytest.raises(CheckpointError, match="does not fit: model/1 is float32 .4, 3., expected .4, 5."):
+    with pytest.raises(CheckpointError, match="does not fit: model/1 is float32 .4, 3., expected float32 .4, 5."):
         restore_checkpoint(path, build(2, width=5))
 
 

@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facelib.config import PAIRS_FILE, PROFILES, ROOT, TEST_FOLDER, TRAINING_FOLDER, Config, ConfigError, load_config
+from facelib.config import (
+    CHOICES,
+    PAIRS_FILE,
+    PROFILES,
+    ROOT,
+    TEST_FOLDER,
+    TRAINING_FOLDER,
+    Config,
+    ConfigError,
+    load_config,
+)
+from facelib.mining import METHODS
+from facelib.models import NETWORKS
 
 
 @pytest.mark.parametrize("profile", ["smoke", "laptop", "full"])
@@ -29,11 +41,11 @@ def test_unknown_profile_lists_the_known_ones():
 
 
 def test_overrides_are_read_by_the_type_of_the_field():
-    config = load_config("laptop", "drawn", "epochs=3 gamma=32 margin=.25 bfloat16=False network=x test_crop=(1,2,3)")
+    config = load_config("laptop", "drawn", "epochs=3 gamma=32 margin=.25 bfloat16=False mining=all test_crop=(1,2,3)")
     assert (config.epochs, config.gamma, config.margin) == (3, 32.0, 0.25)
     assert type(config.gamma) is float
     assert config.bfloat16 is False
-    assert (config.network, config.test_crop) == ("x", (1, 2, 3))
+    assert (config.mining, config.test_crop) == ("all", (1, 2, 3))
 
 
 @given(seed=st.integers(0, 2**62), rate=st.floats(1e-9, 1e9))
@@ -135,3 +147,14 @@ def test_root_is_the_project_and_defaults_are_valid():
     assert (ROOT / "facelib" / "config.py").is_file()
     assert Config(profile="laptop").drawn
     assert Path(Config(profile="laptop", data="/faces").faces) == Path("/faces")
+
+
+def test_choices_are_those_of_the_modules():
+    assert CHOICES["mining"] == CHOICES["later_mining"] == METHODS
+    assert CHOICES["network"] == NETWORKS
+
+
+@pytest.mark.parametrize("key", CHOICES)
+def test_an_unknown_choice_lists_the_known_ones(key):
+    with pytest.raises(ConfigError, match=f"{key}='nothing' is unknown; choose one of {CHOICES[key][0]}, "):
+        load_config("smoke", "drawn", f"{key}=nothing")

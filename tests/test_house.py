@@ -33,7 +33,7 @@ FLOORS = {
     "mining": {"pairwise"},
     "dataset": {"identities", "images"},
     "embedding": {"images"},
-    "training": {"checkpoint", "progress"},
+    "training": {"checkpoint", "pairwise", "progress"},
     "plots": {"config", "results"},
     "recipe": {
         "checkpoint", "config", "dataset", "embedding", "identities", "images", "losses", "mining", "models",

@@ -159,6 +159,13 @@ def test_a_changed_file_is_decoded_again(folder, tmp_path):
     assert after.digest != before.digest
 
 
+def test_another_decoder_does_not_take_the_cache(folder, tmp_path, monkeypatch):
+    load_images(folder, PATHS, tmp_path / "cache")
+    monkeypatch.setattr(images_module, "DECODER", "another")
+    load_images(folder, PATHS, tmp_path / "cache")
+    assert len(list((tmp_path / "cache").glob("*.npy"))) == 2
+
+
 def test_other_paths_and_other_crops_have_their_own_cache(folder, tmp_path):
     load_images(folder, PATHS, tmp_path / "cache")
     backwards = load_images(folder, PATHS[::-1], tmp_path / "cache")

@@ -15,6 +15,7 @@ RESULTS = {
     "01_eda": dict(
         identities=1200, images=5926, minimum=2, maximum=50, mean=4.938, median=3.0, image_width=112, image_height=112,
         unreadable=0, duplicates=3, grey_share=0.0123, test_pairs=1200, test_images=1540, test_people=600,
+        crop_side=128, best_crop_side=128,
     ),
     "02_dataset": dict(random_batch_positive_share=0.0021, pk_positive_share=0.0118),
     "03_loss_derivation": dict(bound_holds=True, gammas=[1, 4, 16, 64]),
@@ -31,6 +32,7 @@ RESULTS = {
     "06_training": dict(
         training_identities=1056, training_images=5251, validation_pairs=2646, epochs=20, steps=1000,
         images_seen=256000, final_loss=0.1234, best_epoch=20, untrained_roc_auc=0.6394, comparison_steps=60,
+        bfloat16_used=True,
         validation_roc_auc=0.9312, validation_accuracy=0.861,
         comparison=[
             dict(name="semi-hard negatives", validation_roc_auc=0.68, validation_accuracy=0.63),
@@ -38,8 +40,9 @@ RESULTS = {
         ],
     ),
     "07_lfw_test": dict(
-        pairs=1200, roc_auc_keras=0.9388, pr_auc_keras=0.94, roc_auc=0.9389, average_precision=0.9412, eer=0.14,
-        validation_threshold=0.71, accuracy_at_validation_threshold=0.8523, accuracy_standard_error=0.011,
+        pairs=1200, matched_pairs=600, roc_auc_keras=0.9388, pr_auc_keras=0.94, roc_auc=0.9389,
+        average_precision=0.9412, eer=0.14, validation_threshold=0.71,
+        accuracy_at_validation_threshold=0.8523, accuracy_standard_error=0.011,
         best_threshold=0.702, best_accuracy=0.861,
     ),
 }  # fmt: skip
@@ -98,12 +101,13 @@ def test_every_page_says_when_faces_are_drawn(report):
         (dict(validation_accuracy=0.6), "25.2 points above that on validation pairs"),
         (dict(unreadable=1, duplicates=0), "one unreadable file and no repeated images"),
         (dict(network="shallow_inception_resnet_v2"), "The network is a shallow Inception-ResNet-v2"),
-        (dict(later_mining_epoch=5), "from epoch 5 on the hardest negatives"),
+        (dict(later_mining_epoch=5), "after epoch 5 the hardest negatives"),
         (dict(mining="all", loss="triplet"), "triplet loss, margin 0.4"),
         (dict(pairs_weight=0.5), "the same loss over all pairs of the batch adds"),
         (dict(pairs_weight=0.5, classes_weight=0.1), "all pairs of the batch and class proxies"),
-        (dict(flip_average=False, bfloat16=False, repeat_images=False, augmentation=0.0), "is embedded once, and"),
+        (dict(flip_average=False, bfloat16_used=False, repeat_images=False, augmentation=0.0), "is embedded once, and"),
         (dict(median=9.0), "A batch takes"),
+        (dict(best_crop_side=144), "144 pixels give the mean face"),
         (dict(comparison_steps=4), "which is too short to rank them"),
         (dict(weight_decay=0.0, warmup_steps=0, roc_auc=1.0, eer=0, minimum=1), "1.0000"),
     ],
