@@ -76,7 +76,7 @@ class Config:
     learning_rate: float = 1e-3
     warmup_steps: int = 50
     weight_decay: float = 5e-2
-    comparison_steps: int = 40  # length of each short run in the report's comparison of choices
+    comparison_steps: int = 24  # length of each short run in the report's comparison of choices
 
     # use
     flip_average: bool = True  # the embedding of a face is the mean of its own and its mirror image's
