@@ -46,6 +46,7 @@ RESULTS = {
         best_threshold=0.702, best_accuracy=0.861,
     ),
 }  # fmt: skip
+PLAIN = dict(name="no augmentation", validation_roc_auc=0.7, validation_accuracy=0.65)
 FIGURE = '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"><rect width="9" height="9"/></svg>'
 SIZES = {"06_training": (720, 360), "07_roc": (346, 317), "07_scores": (504, 259)}
 
@@ -108,6 +109,7 @@ def test_every_page_says_when_faces_are_drawn(report):
         (dict(flip_average=False, bfloat16_used=False, repeat_images=False, augmentation=0.0), "is embedded once, and"),
         (dict(median=9.0), "A batch takes"),
         (dict(best_crop_side=144), "144 pixels give the mean face"),
+        (dict(comparison=[PLAIN, dict(PLAIN, name="its rival", validation_roc_auc=0.6)]), "cannot settle that choice"),
         (dict(comparison_steps=4), "which is too short to rank them"),
         (dict(weight_decay=0.0, warmup_steps=0, roc_auc=1.0, eer=0, minimum=1), "1.0000"),
     ],
