@@ -95,7 +95,7 @@ submission: $(REPORTS)/submission.zip
 	@$(PYTHON3) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "error: $(PYTHON3) is $$($(PYTHON3) --version 2>&1), and Python 3.11, 3.12 or 3.13 is needed;" \
 	         'name one: make setup PYTHON3=python3.12' >&2; exit 1; }
-	@echo 'set-up: installing the packages of requirements.lock into .venv (once; 1 to 3 minutes and 2 GB) ...'
+	@echo 'set-up: installing the packages of requirements.lock into .venv (once; 1 to 3 minutes and 3 GB) ...'
 	@$(PYTHON3) -m venv .venv
 	@start=$$(date +%s); export PIP_DISABLE_PIP_VERSION_CHECK=1; \
 	  { .venv/bin/python -m pip install --require-hashes -r requirements.lock && \

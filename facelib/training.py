@@ -68,23 +68,17 @@ def train_step(learner: Learner, select, identities, images, sources):
         s = (tf.reduce_sum(anchors * others, axis=1) + 1) / 2
         return tf.math.divide_no_nan(tf.reduce_sum(s), tf.cast(tf.size(s), tf.float32))
 
-    same = positive_mask(identities, sources)
-    places = tf.math.unsorted_segment_max(
-        tf.ones_like(triplets[:, 0]), _place(triplets, tf.size(identities)), tf.size(same)
-    )
-    active = tf.reduce_sum(tf.cast(places > 0, tf.float32)) / tf.maximum(tf.reduce_sum(tf.cast(same, tf.float32)), 1.0)
+    pairs = positive_mask(identities, sources)
+    mined = tf.scatter_nd(triplets[:, :2], tf.ones_like(triplets[:, 0]), tf.shape(pairs)) > 0  # shape (B, B)
+    active = tf.math.count_nonzero(mined) / tf.maximum(tf.math.count_nonzero(pairs), 1)
     return {
         "loss": loss,
         "auxiliary_loss": tf.cast(auxiliary, tf.float32),
         "s_p": mean_similarity(positives),
         "s_n": mean_similarity(negatives),
-        "active_share": active,
+        "active_share": tf.cast(active, tf.float32),
         "similarity": (tf.reduce_sum(tf.square(tf.reduce_mean(embeddings, axis=0))) + 1) / 2,
     }
-
-
-def _place(triplets, size):
-    return triplets[:, 0] * size + triplets[:, 1]
 
 
 def train(learner: Learner, batches, sources, schedule: Schedule, validate=None):
