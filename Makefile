@@ -9,7 +9,7 @@ DATA ?=
 SET ?=
 PYTHON3 ?= python3
 
-PROFILES := smoke laptop full
+PROFILES := smoke laptop best reference reference-as-it-was full
 ifneq ($(words $(filter $(PROFILES),$(PROFILE)))-$(words $(PROFILE)),1-1)
 $(error PROFILE=$(PROFILE) is unknown; choose one of: $(PROFILES))
 endif
@@ -70,6 +70,8 @@ help:
 	@echo
 	@echo 'PROFILE=smoke    every part once, small; its figures prove nothing'
 	@echo 'PROFILE=laptop   two cores, minutes (the default)'
+	@echo 'PROFILE=best     the same recipe for half an hour'
+	@echo 'PROFILE=reference            the reference system, mended; reference-as-it-was: with its slips'
 	@echo 'PROFILE=full     the whole size, for a GPU'
 	@echo 'DATA=path        a folder with casia-webface/ and the LFW files; see data/README.md'
 	@echo '                 (default: data/ where it holds faces, else drawn faces; DATA=drawn asks for drawn faces)'

@@ -1,9 +1,11 @@
-"""One frozen configuration for a run, its three profiles, and every path that the project uses."""
+"""One frozen configuration for a run, and every path that the project uses."""
 
 import ast
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+
+from facelib.profiles import PROFILES
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAINING_FOLDER = "casia-webface"
@@ -14,8 +16,9 @@ PAIRS_FILE = "lfw_test_pairs.txt"
 CHOICES = {
     "network": ("residual", "shallow_inception_resnet_v2"),
     "loss": ("circle", "triplet"),
-    "mining": ("semi-hard", "hard", "all"),
-    "later_mining": ("semi-hard", "hard", "all"),
+    "mining": ("semi-hard", "hard", "all", "mistaken"),
+    "later_mining": ("semi-hard", "hard", "all", "mistaken"),
+    "decay": ("cosine", "none"),
 }
 AT_LEAST_ONE = (
     "epochs", "steps_per_epoch", "identities_per_batch", "embedding_size", "comparison_steps", "identities_limit",
@@ -49,9 +52,10 @@ class Config:
     validation_images: int = 10  # per identity, in validation pairs
 
     # batches
-    identities_per_batch: int = 64  # P
+    identities_per_batch: int = 16  # P
     images_per_identity: int = 4  # K
     repeat_images: bool = True  # identities with 2 to K-1 images take part, their images drawn again
+    replayed_batches: int = 0  # so many batches over and over, as the reference system had it; 0: always new ones
     augmentation: float = 1.0  # strength; 0 shows the images as they are
 
     # network
@@ -63,20 +67,24 @@ class Config:
     loss: str = "circle"  # of the triplets; "triplet" for comparison, its margin then in squared distance
     margin: float = 0.4  # m
     gamma: float = 64.0
-    mining: str = "semi-hard"
+    mining: str = "semi-hard"  # "mistaken": as the reference system had it
     mining_margin: float = 0.1  # in scaled similarity
     later_mining: str = "hard"  # after later_mining_epoch
     later_mining_epoch: int = 10**6
-    pairs_weight: float = 0.0  # of the circle loss over all pairs of a batch
-    classes_weight: float = 0.0  # of the circle loss against class proxies
+    triplets_weight: float = 1.0  # of the loss above
+    pairs_weight: float = 1.0  # of the circle loss over all pairs of a batch, on cosines
+    classes_weight: float = 0.0  # of the circle loss against class proxies, on cosines
+    auxiliary_margin: float = 0.25  # m of these two
+    auxiliary_gamma: float = 64.0
 
     # training
     epochs: int = 12
-    steps_per_epoch: int = 65
+    steps_per_epoch: int = 260
     learning_rate: float = 1e-3
-    warmup_steps: int = 50
+    decay: str = "cosine"  # of the learning rate, after the warm-up
+    warmup_steps: int = 100
     weight_decay: float = 5e-2
-    comparison_steps: int = 24  # length of each short run in the report's comparison of choices
+    comparison_steps: int = 80  # length of each short run in the report's comparison of choices
 
     # use
     flip_average: bool = True  # the embedding of a face is the mean of its own and its mirror image's
@@ -100,26 +108,6 @@ class Config:
     def reports(self) -> Path:
         """Where everything that is shown lives: executed notebooks, pages, figures, results."""
         return ROOT / "reports" / self.profile
-
-
-# fmt: off
-PROFILES = {
-    # every part once, in about 90 s; its figures prove nothing
-    "smoke": {
-        "drawn_identities": 60, "drawn_images": 6, "drawn_test_identities": 30, "drawn_pairs": 120,
-        "identities_per_batch": 12, "epochs": 2, "steps_per_epoch": 6, "warmup_steps": 2, "later_mining_epoch": 1,
-        "comparison_steps": 4,
-    },
-    # two cores, minutes: the defaults above
-    "laptop": {},
-    # the scale, network, loss and mining of the reference system, for a GPU
-    "full": {
-        "identities_per_batch": 50, "images_per_identity": 5, "repeat_images": False,
-        "network": "shallow_inception_resnet_v2", "margin": 0.15, "gamma": 16.0, "later_mining_epoch": 50,
-        "epochs": 200, "steps_per_epoch": 200, "learning_rate": 1e-4, "warmup_steps": 200, "comparison_steps": 200,
-    },
-}
-# fmt: on
 
 
 def load_config(profile: str = "laptop", data: str = "", overrides: str = "") -> Config:
@@ -185,9 +173,12 @@ def _check(config: Config) -> None:
             require(0 <= value < float("inf"), name, "must be finite and not negative")
     for name in AT_LEAST_ONE:
         require(getattr(config, name) >= 1, name, "must be at least 1")
-    for name in ("margin", "validation_share"):
+    for name in ("margin", "auxiliary_margin", "validation_share"):
         require(0 < getattr(config, name) < 1, name, "must lie between 0 and 1")
-    require(config.gamma > 0, "gamma", "must be positive")
+    for name in ("gamma", "auxiliary_gamma"):
+        require(getattr(config, name) > 0, name, "must be positive")
+    weights = config.triplets_weight + config.pairs_weight + config.classes_weight
+    require(weights > 0, "triplets_weight", "must be positive where pairs_weight and classes_weight are 0")
     require(config.images_per_identity >= 2, "images_per_identity", "must be at least 2: a pair needs two images")
     crop = config.test_crop
     square = len(crop) == 3 and all(type(x) is int and x >= 0 for x in crop) and crop[2] > 0

@@ -88,12 +88,21 @@ class Sampler:
         labels: (n,) int, dense; images labelled -1 are never drawn.
         identities_per_batch, images_per_identity: P and K.
         repeat_images: whether identities with 2 to K-1 images take part.
+        replayed_batches: draw so many batches and begin again with the first; 0 never does.
 
     Raises:
         NoFacesError: fewer than P identities have enough images; the message says the largest P.
     """
 
-    def __init__(self, labels, identities_per_batch: int, images_per_identity: int, seed: int, repeat_images=False):
+    def __init__(
+        self,
+        labels,
+        identities_per_batch: int,
+        images_per_identity: int,
+        seed: int,
+        repeat_images: bool = False,
+        replayed_batches: int = 0,
+    ):
         needed = 2 if repeat_images else images_per_identity
         self.groups = [group for group in _groups(labels) if len(group) >= needed]
         if not self.groups:
@@ -103,14 +112,13 @@ class Sampler:
                 f"a batch of {identities_per_batch} identities needs as many with at least {needed} images; there are"
                 f" {len(self.groups)}: identities_per_batch can be {len(self.groups)} at most"
             )
-        self.identities_per_batch, self.images_per_identity, self.seed = (
-            identities_per_batch,
-            images_per_identity,
-            seed,
-        )
+        self.identities_per_batch, self.images_per_identity = identities_per_batch, images_per_identity
+        self.seed, self.replayed_batches = seed, replayed_batches
 
     def batch(self, step: int) -> np.ndarray:
         """Indices (P * K,) int64 of the images of batch `step` (from 0), the K of an identity next to each other."""
+        if self.replayed_batches:
+            step %= self.replayed_batches
         generator = np.random.default_rng((self.seed, 2, step))
         drawn = [self._images(self.groups[group], generator) for group in self._identities(step)]
         return np.concatenate(drawn)

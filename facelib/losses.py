@@ -1,8 +1,12 @@
 """The circle loss (Sun et al. 2020) on triplets, on all pairs of a batch and on class proxies; the triplet loss.
 
-Similarities are s = (<x1, x2> + 1) / 2 in [0, 1]. With margin m and scale gamma (Sun et al. 2020, sec. 3.3):
+With margin m and scale gamma (Sun et al. 2020, sec. 3.3):
 
-    Delta_p = 1 - m,  Delta_n = m,  alpha_p = 1 + m - s_p,  alpha_n = s_n + m
+    Delta_p = 1 - m,  Delta_n = m,  alpha_p = max(0, 1 + m - s_p),  alpha_n = max(0, s_n + m)
+
+For triplets, similarities are s = (<x1, x2> + 1) / 2 in [0, 1], where neither maximum matters: a negative is pushed
+away until it is opposite. For all pairs and for proxies they are the paper's cosines, s = <x1, x2> in [-1, 1]: a
+negative is left alone beyond the cosine -m, so that the many easy ones of a batch do not outweigh the few hard ones.
 
 The weights alpha are constants in the gradient (eq. 9, 10). Losses are computed in float64 and returned as float32:
 with a gamma of some hundreds, float32 would lose the digits of every loss that is close to zero. The losses of triplets
@@ -51,7 +55,7 @@ def all_pairs_circle_loss(labels, embeddings, m, gamma, sources=None):
 
     (1/gamma) log(1 + sum_n exp(gamma alpha_n (s_n - Delta_n)) sum_p exp(-gamma alpha_p (s_p - Delta_p))).
 
-    Sun et al. 2020, eq. 6, each image the anchor of all its pairs in the batch, divided by gamma.
+    Sun et al. 2020, eq. 6, on cosines, each image the anchor of all its pairs in the batch, divided by gamma.
 
     Args:
         labels: (B,) int. embeddings: (B, d) float, unit norm. m, gamma: as in `circle_loss`.
@@ -61,12 +65,12 @@ def all_pairs_circle_loss(labels, embeddings, m, gamma, sources=None):
         Scalar float32 over the anchors that have a positive and a negative; 0 where there is none.
     """
     _check(m, gamma)
-    similarities = similarity_matrix(embeddings)
-    return _multi_loss(similarities, positive_mask(labels, sources), negative_mask(labels), m, gamma)
+    cosines = 2 * similarity_matrix(embeddings) - 1
+    return _multi_loss(cosines, positive_mask(labels, sources), negative_mask(labels), m, gamma)
 
 
 def class_circle_loss(labels, embeddings, proxies, m, gamma):
-    """The circle loss against one proxy per identity: s_p is the similarity to the own proxy, s_n to the others.
+    """The circle loss against one proxy per identity: s_p is the cosine to the own proxy, s_n to the others.
 
     Sun et al. 2020, eq. 6, learning from class-level labels, divided by gamma.
 
@@ -79,9 +83,9 @@ def class_circle_loss(labels, embeddings, proxies, m, gamma):
     """
     _check(m, gamma)
     proxies = tf.math.l2_normalize(tf.cast(proxies, tf.float32), axis=1)
-    similarities = (tf.matmul(tf.cast(embeddings, tf.float32), proxies, transpose_b=True) + 1) / 2  # shape (B, C)
+    cosines = tf.matmul(tf.cast(embeddings, tf.float32), proxies, transpose_b=True)  # shape (B, C)
     own = tf.one_hot(labels, tf.shape(proxies)[0], on_value=True, off_value=False, dtype=tf.bool)
-    return _multi_loss(similarities, own, ~own, m, gamma)
+    return _multi_loss(cosines, own, ~own, m, gamma)
 
 
 def triplet_loss(anchor_embeddings, positive_embeddings, negative_embeddings, m):
@@ -101,22 +105,22 @@ def triplet_loss(anchor_embeddings, positive_embeddings, negative_embeddings, m)
     return _mean(tf.nn.relu(d2_p - d2_n + m))
 
 
-def _multi_loss(similarities, positives, negatives, m, gamma):
-    similarities = tf.cast(similarities, tf.float64)  # shape (B, columns), as the masks
-    lse_n = _masked_logsumexp(_logit_n(similarities, m, gamma), negatives)  # shape (B,)
-    lse_p = _masked_logsumexp(_logit_p(similarities, m, gamma), positives)
+def _multi_loss(cosines, positives, negatives, m, gamma):
+    cosines = tf.cast(cosines, tf.float64)  # shape (B, columns), as the masks
+    lse_n = _masked_logsumexp(_logit_n(cosines, m, gamma), negatives)  # shape (B,)
+    lse_p = _masked_logsumexp(_logit_p(cosines, m, gamma), positives)
     complete = tf.reduce_any(positives, axis=1) & tf.reduce_any(negatives, axis=1)
     losses = tf.nn.softplus(lse_n + lse_p) / gamma
     return _mean(tf.boolean_mask(losses, complete))
 
 
 def _logit_p(s_p, m, gamma):
-    alpha_p = tf.stop_gradient(1 + m - s_p)
+    alpha_p = tf.stop_gradient(tf.nn.relu(1 + m - s_p))
     return -gamma * alpha_p * (s_p - (1 - m))
 
 
 def _logit_n(s_n, m, gamma):
-    alpha_n = tf.stop_gradient(s_n + m)
+    alpha_n = tf.stop_gradient(tf.nn.relu(s_n + m))
     return gamma * alpha_n * (s_n - m)
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from facelib.pairwise import negative_mask, positive_mask, similarity_matrix
 
-METHODS = ("semi-hard", "hard", "all")
+METHODS = ("semi-hard", "hard", "all", "mistaken")
 
 
 def select_triplets(labels, embeddings, method="semi-hard", margin=0.1, sources=None):
@@ -17,10 +17,12 @@ def select_triplets(labels, embeddings, method="semi-hard", margin=0.1, sources=
 
     - ``semi-hard``: for each anchor-positive pair the most similar negative with s_p - margin < s_n < s_p;
     - ``hard``: for each pair the most similar negative of all;
-    - ``all``: every valid triple, whatever its similarities.
+    - ``all``: every valid triple, whatever its similarities;
+    - ``mistaken``: what the reference system took for semi-hard, to show what it costs: for each pair the most similar
+      negative with s_n > s_p and, where there is none, image 0, which may be the anchor's own identity.
 
-    Equal similarities are decided for the lowest index. No fallback: where no negative qualifies, or a batch has no
-    positive pair or no negative, there is no triplet.
+    Equal similarities are decided for the lowest index. But for ``mistaken`` there is no fallback: where no negative
+    qualifies, or a batch has no positive pair or no negative, there is no triplet.
 
     Args:
         labels: (B,) int. embeddings: (B, d) float, unit norm.
@@ -48,8 +50,12 @@ def select_triplets(labels, embeddings, method="semi-hard", margin=0.1, sources=
     s_n = tf.gather(similarities, pairs[:, 0])  # shape (A, B)
     if method == "semi-hard":
         candidates &= (s_n < s_p) & (tf.cast(s_n, tf.float64) > tf.cast(s_p, tf.float64) - margin)
+    if method == "mistaken":
+        candidates &= s_n > s_p
     negative = tf.argmax(tf.where(candidates, s_n, float("-inf")), axis=1, output_type=tf.int32)  # shape (A,)
     triplets = tf.concat([pairs, negative[:, None]], axis=1)
+    if method == "mistaken":
+        return triplets  # argmax over nothing but -inf is 0
     return tf.boolean_mask(triplets, tf.reduce_any(candidates, axis=1))
 
 

@@ -22,8 +22,8 @@ from facelib.training import Learner
 
 # a change in one of these trains again: they decide the weights, or which epoch is the best
 DECISIVE = (
-    "dataset", "embedding", "identities", "images", "losses", "mining", "models", "pairwise", "recipe", "training",
-    "verification",
+    "alarms", "dataset", "embedding", "identities", "images", "losses", "mining", "models", "pairwise", "recipe",
+    "training", "verification",
 )  # fmt: skip
 INDECISIVE = ("profile", "data", "test_crop", "comparison_steps")  # settings that leave the weights as they are
 
@@ -61,6 +61,7 @@ def build_sampler(config: Config, split: Split) -> Sampler:
         config.images_per_identity,
         config.seed,
         config.repeat_images,
+        config.replayed_batches,
     )
 
 
@@ -83,13 +84,15 @@ def build_learner(config: Config, split: Split) -> Learner:
         size = (int(split.training_labels.max()) + 1, config.embedding_size)
         proxies = (tf.Variable(keras.random.normal(size, seed=config.seed), name="proxies"),)
 
+    auxiliary_settings = (config.auxiliary_margin, config.auxiliary_gamma)
+
     def auxiliary(labels, embeddings, sources):
         total = 0.0
         if config.pairs_weight:
-            loss = all_pairs_circle_loss(labels, embeddings, config.margin, config.gamma, sources)
+            loss = all_pairs_circle_loss(labels, embeddings, *auxiliary_settings, sources)
             total += config.pairs_weight * loss
         if config.classes_weight:
-            loss = class_circle_loss(labels, embeddings, proxies[0], config.margin, config.gamma)
+            loss = class_circle_loss(labels, embeddings, proxies[0], *auxiliary_settings)
             total += config.classes_weight * loss
         return total
 
@@ -98,8 +101,8 @@ def build_learner(config: Config, split: Split) -> Learner:
 
     def loss(anchors, positives, negatives):
         if config.loss == "triplet":
-            return triplet_loss(anchors, positives, negatives, config.margin)
-        return circle_loss(anchors, positives, negatives, config.margin, config.gamma)
+            return config.triplets_weight * triplet_loss(anchors, positives, negatives, config.margin)
+        return config.triplets_weight * circle_loss(anchors, positives, negatives, config.margin, config.gamma)
 
     early, late = (_selector(method, config.mining_margin) for method in (config.mining, config.later_mining))
     return Learner(
@@ -119,7 +122,8 @@ def _selector(method, margin):
 def build_optimizer(config: Config) -> keras.optimizers.Optimizer:
     """AdamW (Loshchilov & Hutter 2019); the rate rises for `warmup_steps`, then falls along a cosine to 1 % at the end.
 
-    The schedule is part of the optimizer, which reads it at each step. Scales, offsets and biases do not decay.
+    The schedule is part of the optimizer, which reads it at each step; with ``decay="none"`` the rate is constant.
+    Scales, offsets and biases do not decay.
     """
     steps = config.epochs * config.steps_per_epoch
     warmup = min(config.warmup_steps, steps // 2)
@@ -130,6 +134,8 @@ def build_optimizer(config: Config) -> keras.optimizers.Optimizer:
         warmup_target=config.learning_rate,
         warmup_steps=warmup,
     )
+    if config.decay == "none":
+        schedule = config.learning_rate
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["scale", "offset", "bias", "proxies"])
     return optimizer

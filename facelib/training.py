@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from facelib.alarms import alarm, stop_if_broken
 from facelib.checkpoint import restore_checkpoint, save_checkpoint
 from facelib.pairwise import positive_mask
 from facelib.progress import track
@@ -39,20 +40,20 @@ class Schedule(NamedTuple):
     folder: Path | None = None  # gets last.npz and best.npz; None keeps nothing
 
 
-class TrainingError(RuntimeError):
-    """Training cannot go on; the message gives the step and the likely reason."""
-
-
 def train_step(learner: Learner, select, identities, images, sources):
     """Embed a batch, mine triplets, and apply the gradient of the loss once.
+
+    Nothing is applied where there is nothing to learn from (no triplet and no auxiliary loss), nor where the loss or
+    its gradient is not finite.
 
     Args:
         select: function of (labels, embeddings, sources) to (T, 3) triplets.
         identities: (B,) int. images: (B, height, width, channels) float in [0, 255]. sources: (B,) int.
 
     Returns:
-        Dict of scalar float32: loss (of the triplets), auxiliary_loss, s_p and s_n (means over the triplets),
-        active_share (of the anchor-positive pairs, those that gave a triplet), similarity (mean over all pairs).
+        Dict of scalar float32: loss (of the triplets), auxiliary_loss, gradient_norm, s_p and s_n (means over the
+        triplets), active_share (of the anchor-positive pairs, those that gave a triplet), similarity (mean over all
+        pairs), spread (see `spread_of`), skipped_steps (1 where nothing was there to learn from).
     """
     with tf.GradientTape() as tape:
         embeddings = learner.model(images, training=True)
@@ -62,7 +63,13 @@ def train_step(learner: Learner, select, identities, images, sources):
         auxiliary = learner.auxiliary_loss(identities, embeddings, sources) if learner.auxiliary_loss else 0.0
         total = loss + auxiliary
     gradients = tape.gradient(total, learner.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    learner.optimizer.apply(gradients, learner.variables)
+    norm = tf.linalg.global_norm(gradients)
+    skipped = (tf.shape(triplets)[0] == 0) & (learner.auxiliary_loss is None)
+
+    def apply():
+        learner.optimizer.apply(gradients, learner.variables)
+
+    tf.cond(~skipped & tf.math.is_finite(total) & tf.math.is_finite(norm), apply, lambda: None)
 
     def mean_similarity(others):
         s = (tf.reduce_sum(anchors * others, axis=1) + 1) / 2
@@ -74,11 +81,24 @@ def train_step(learner: Learner, select, identities, images, sources):
     return {
         "loss": loss,
         "auxiliary_loss": tf.cast(auxiliary, tf.float32),
+        "gradient_norm": norm,
         "s_p": mean_similarity(positives),
         "s_n": mean_similarity(negatives),
         "active_share": tf.cast(active, tf.float32),
         "similarity": (tf.reduce_sum(tf.square(tf.reduce_mean(embeddings, axis=0))) + 1) / 2,
+        "spread": spread_of(embeddings),
+        "skipped_steps": tf.cast(skipped, tf.float32),
     }
+
+
+def spread_of(embeddings):
+    """How far (B, d) unit-norm embeddings fill their sphere, scalar: 0 where all are equal, 1 at the most.
+
+    The standard deviation of each coordinate over the batch, mean over the coordinates, times the square root of d
+    (the sign of a collapse in Chen & He 2021, sec. 4.1).
+    """
+    deviations = tf.math.reduce_std(embeddings, axis=0)
+    return tf.reduce_mean(deviations) * tf.sqrt(tf.cast(tf.shape(embeddings)[1], tf.float32))
 
 
 def train(learner: Learner, batches, sources, schedule: Schedule, validate=None):
@@ -93,11 +113,14 @@ def train(learner: Learner, batches, sources, schedule: Schedule, validate=None)
         validate: function without arguments to a dict of figures, among them ``validation_roc_auc``.
 
     Yields:
-        Dict with epoch (from 1), steps, the means over the epoch of what `train_step` returns, learning_rate, the
-        figures of `validate`, and seconds of training so far (which differ from run to run).
+        Dict with epoch (from 1), steps, the means over the epoch of what `train_step` returns (of skipped_steps the
+        sum), alarm (see `alarms.alarm`), learning_rate, the figures of `validate`, and seconds of training so far
+        (which differ from run to run).
 
     Raises:
-        TrainingError: the loss is not finite. CheckpointError: the saved state is damaged or does not fit.
+        TrainingError: the embeddings, the loss or its gradient are not finite; the weights are those from before that
+            step, and with a folder its batch is in ``step_<number>.npz``.
+        CheckpointError: the saved state is damaged or does not fit.
     """
     learner.optimizer.build(learner.variables)
     state = {"history": [], "best": -math.inf}
@@ -129,9 +152,8 @@ def train(learner: Learner, batches, sources, schedule: Schedule, validate=None)
         step_sources = tf.constant(np.asarray(sources(step)), tf.int32)
         measured.append(compiled(learner.select(epoch))(identities, images, step_sources))
         loss = float(measured[-1]["loss"] + measured[-1]["auxiliary_loss"])
-        if not math.isfinite(loss) or not math.isfinite(measured[-1]["similarity"]):
-            what = "embeddings are not finite" if math.isfinite(loss) else f"loss is {loss}"
-            raise TrainingError(f"the {what} at step {step + 1}: lower the learning rate or gamma")
+        batch = {"identities": identities, "images": images, "sources": step_sources}
+        stop_if_broken(measured[-1], step + 1, batch, schedule.folder)
         elapsed = time.perf_counter() - start
         speed = len(measured) * len(images) / elapsed
         bar.set_postfix_str(f"epoch {epoch}/{schedule.epochs}, loss {loss:.4f}, {speed:.0f} images/s", refresh=False)
@@ -140,6 +162,8 @@ def train(learner: Learner, batches, sources, schedule: Schedule, validate=None)
         seconds += elapsed
         record = {"epoch": epoch, "steps": step + 1}
         record |= {name: float(np.mean([m[name] for m in measured])) for name in measured[0]}
+        record["skipped_steps"] = round(record["skipped_steps"] * len(measured))
+        record["alarm"] = alarm(record)
         record |= {"learning_rate": float(learner.optimizer.learning_rate), **(validate() if validate else {})}
         record["seconds"] = seconds
         history.append(record)

@@ -34,7 +34,7 @@ def softplus(x):
 
 def circle_terms(s_p, s_n, m):
     """alpha_p, alpha_n and both products of weight and distance to the optimum (Sun et al. 2020, eq. 4 to 8)."""
-    alpha_p, alpha_n = 1 + m - s_p, s_n + m
+    alpha_p, alpha_n = max(0.0, 1 + m - s_p), max(0.0, s_n + m)
     delta_p, delta_n = 1 - m, m
     return alpha_p, alpha_n, alpha_p * (s_p - delta_p), alpha_n * (s_n - delta_n)
 
@@ -92,13 +92,13 @@ def multi_circle_loss(s_p, s_n, m, gamma, weights_s_p=None, weights_s_n=None):
 def all_pairs_circle_loss(labels, embeddings, m, gamma, sources=None, weights_from=None):
     """Mean over the anchors with a positive and a negative; alpha from `weights_from` (n, d), where it is constant."""
     losses = []
-    similarities = similarity_matrix(embeddings)
-    weights = similarities if weights_from is None else similarity_matrix(weights_from)
+    cosines = 2 * similarity_matrix(embeddings) - 1
+    weights = cosines if weights_from is None else 2 * similarity_matrix(weights_from) - 1
     for a in range(len(labels)):
         positives = [p for p in range(len(labels)) if is_positive(labels, sources, a, p)]
         negatives = [n for n in range(len(labels)) if is_negative(labels, a, n)]
         if positives and negatives:
-            s_p, s_n = similarities[a, positives], similarities[a, negatives]
+            s_p, s_n = cosines[a, positives], cosines[a, negatives]
             losses.append(multi_circle_loss(s_p, s_n, m, gamma, weights[a, positives], weights[a, negatives]))
     return sum(losses) / max(len(losses), 1)
 
@@ -106,12 +106,12 @@ def all_pairs_circle_loss(labels, embeddings, m, gamma, sources=None, weights_fr
 def class_circle_loss(labels, embeddings, proxies, m, gamma, weights_from=None):
     """Mean over the batch, the own proxy positive and all others negative; `weights_from` is (embeddings, proxies)."""
 
-    def similarities(embeddings, proxies):
+    def cosines(embeddings, proxies):
         proxies = [np.asarray(w, np.float64) / np.linalg.norm(np.asarray(w, np.float64)) for w in proxies]
-        return np.array([[similarity(x, w) for w in proxies] for x in embeddings])
+        return np.array([[2 * similarity(x, w) - 1 for w in proxies] for x in embeddings])
 
-    s = similarities(embeddings, proxies)
-    weights = s if weights_from is None else similarities(*weights_from)
+    s = cosines(embeddings, proxies)
+    weights = s if weights_from is None else cosines(*weights_from)
     losses = []
     for i, label in enumerate(labels):
         others = [c for c in range(len(proxies)) if c != label]

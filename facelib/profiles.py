@@ -1,0 +1,33 @@
+"""The named configurations: what each changes of the defaults in config.py."""
+
+# fmt: off
+REFERENCE = {  # network, batches, loss and optimizer of the reference system
+    "identities_per_batch": 50, "images_per_identity": 5, "repeat_images": False, "augmentation": 0.0,
+    "network": "shallow_inception_resnet_v2", "margin": 0.15, "gamma": 16.0, "later_mining_epoch": 50,
+    "pairs_weight": 0.0, "learning_rate": 1e-4, "decay": "none", "warmup_steps": 0, "weight_decay": 0.0,
+    "flip_average": False,
+}
+PROFILES = {
+    # every part once, in about 90 s; its figures prove nothing
+    "smoke": {
+        "drawn_identities": 60, "drawn_images": 6, "drawn_test_identities": 30, "drawn_pairs": 120,
+        "identities_per_batch": 12, "epochs": 2, "steps_per_epoch": 6, "warmup_steps": 2, "later_mining_epoch": 1,
+        "comparison_steps": 4,
+    },
+    # two cores, minutes: the defaults
+    "laptop": {},
+    # the same recipe for half an hour on two cores
+    "best": {"epochs": 25, "steps_per_epoch": 500},
+    # the reference system with its slips mended, and as it was; some 24 minutes on two cores
+    "reference": {**REFERENCE, "epochs": 12, "steps_per_epoch": 53},
+    "reference-as-it-was": {
+        **REFERENCE, "epochs": 12, "steps_per_epoch": 53, "mining": "mistaken", "replayed_batches": 200,
+        "bfloat16": False,
+    },
+    # the whole size, for a GPU: network, batches, loss and mining of the reference system
+    "full": {
+        **REFERENCE, "augmentation": 1.0, "decay": "cosine", "warmup_steps": 200, "weight_decay": 5e-2,
+        "flip_average": True, "epochs": 200, "steps_per_epoch": 200, "comparison_steps": 200,
+    },
+}
+# fmt: on
