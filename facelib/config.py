@@ -22,7 +22,7 @@ CHOICES = {
 }
 AT_LEAST_ONE = (
     "epochs", "steps_per_epoch", "identities_per_batch", "embedding_size", "comparison_steps", "identities_limit",
-    "images_limit", "validation_images",
+    "images_limit", "validation_images", "texture_dimensions", "texture_components", "texture_images",
 )  # fmt: skip
 
 
@@ -85,6 +85,14 @@ class Config:
     warmup_steps: int = 100
     weight_decay: float = 5e-2
     comparison_steps: int = 80  # length of each short run in the report's comparison of choices
+
+    # texture, the second stream of the embedding, fitted in closed form
+    texture_share: float = 0.4  # of the score; 0: the network alone
+    texture_dimensions: int = 1200  # principal components that people are told apart in
+    texture_components: int = 60  # of the embedding
+    texture_shrinkage: float = 0.075  # share of the mean variance that is added in every direction
+    texture_copies: int = 3  # of each training image, shifted, zoomed and turned
+    texture_images: int = 6000  # most images to fit to; they and their features are in memory at once
 
     # use
     flip_average: bool = True  # the embedding of a face is the mean of its own and its mirror image's
@@ -175,6 +183,7 @@ def _check(config: Config) -> None:
         require(getattr(config, name) >= 1, name, "must be at least 1")
     for name in ("margin", "auxiliary_margin", "validation_share"):
         require(0 < getattr(config, name) < 1, name, "must lie between 0 and 1")
+    require(config.texture_share < 1, "texture_share", "must be below 1")
     for name in ("gamma", "auxiliary_gamma"):
         require(getattr(config, name) > 0, name, "must be positive")
     weights = config.triplets_weight + config.pairs_weight + config.classes_weight

@@ -127,7 +127,7 @@ def _decode_all(folder, paths, crop, array, record):
 
 
 def augment(images: np.ndarray, seed: int, step: int, strength: float) -> np.ndarray:
-    """Training variations: mirror image, shift, zoom, rotation, light, contrast, colour, grey, a covered patch.
+    """Training variations: those of `warp`, then light, contrast, colour, grey, a covered patch.
 
     Every number comes from `seed` and `step`, so that a resumed run sees what an uninterrupted one would.
 
@@ -137,18 +137,25 @@ def augment(images: np.ndarray, seed: int, step: int, strength: float) -> np.nda
     Returns:
         (N, 112, 112, 3) uint8.
     """
+    result = warp(images, seed, step, strength)
     generator = np.random.default_rng((seed, 6, step))
-    geometry = _draw_geometry(generator, len(images), strength)
     colours = _draw_colours(generator, len(images), strength)
     patches = _draw_patches(generator, len(images), strength)
-    result = np.empty_like(images)
-    for row, image in enumerate(images):
-        varied = Image.fromarray(image).transform(
-            (SIZE, SIZE), Image.Transform.AFFINE, geometry[row], Image.Resampling.BILINEAR, fillcolor=GREY
-        )
-        result[row] = varied.convert("RGB", colours[row])
+    for row, image in enumerate(result):
+        result[row] = Image.fromarray(image).convert("RGB", colours[row])
         top, left, bottom, right = patches[row]
         result[row, top:bottom, left:right] = GREY
+    return result
+
+
+def warp(images: np.ndarray, seed: int, step: int, strength: float) -> np.ndarray:
+    """Mirror image, shift, zoom and rotation; arguments and result as of `augment`."""
+    geometry = _draw_geometry(np.random.default_rng((seed, 7, step)), len(images), strength)
+    result = np.empty_like(images)
+    for row, image in enumerate(images):
+        result[row] = Image.fromarray(image).transform(
+            (SIZE, SIZE), Image.Transform.AFFINE, geometry[row], Image.Resampling.BILINEAR, fillcolor=GREY
+        )
     return result
 
 

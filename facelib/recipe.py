@@ -25,7 +25,10 @@ DECISIVE = (
     "alarms", "dataset", "embedding", "identities", "images", "losses", "mining", "models", "pairwise", "recipe",
     "training", "verification",
 )  # fmt: skip
-INDECISIVE = ("profile", "data", "test_crop", "comparison_steps")  # settings that leave the weights as they are
+INDECISIVE = {  # settings that leave the weights of the network as they are
+    "profile", "data", "test_crop", "comparison_steps", "texture_share", "texture_dimensions", "texture_components",
+    "texture_shrinkage", "texture_copies", "texture_images",
+}  # fmt: skip
 
 
 class Split(NamedTuple):

@@ -1,0 +1,94 @@
+"""The two streams of an embedding: the texture's is fitted here, and both are restored as one model."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from facelib.checkpoint import restore_checkpoint, save_checkpoint
+from facelib.config import Config
+from facelib.discriminant import fit_discriminant
+from facelib.images import SIZE, warp
+from facelib.models import build_network, has_bfloat16
+from facelib.progress import track
+from facelib.recipe import Split
+from facelib.results import digest
+from facelib.texture import TextureFeatures, block_sizes, build_texture_network, join
+
+DECISIVE = ("discriminant", "identities", "images", "streams", "texture")  # a change in one of these fits again
+COPIES_STRENGTH = 0.6  # of the shift, zoom and rotation of the copies, see `images.warp`
+BATCH = 64  # images whose features are computed at once
+
+
+def fit_texture(config: Config, split: Split) -> keras.Model:
+    """The texture stream, its projection fitted to training identities, or restored where that was done before.
+
+    Raises:
+        TooFewImagesError: too few training images. CheckpointError: the file of an earlier fit is damaged.
+    """
+    rows = np.flatnonzero(split.training_labels >= 0)[: config.texture_images]
+    labels = split.training_labels[rows]
+    model = build_texture_network(min(config.texture_components, len(np.unique(labels)) - 1))
+    groups = {"texture": model.variables}
+    path = texture_file(config, split.faces.digest)
+    if path.exists():
+        restore_checkpoint(path, groups)
+        return model
+    layer = TextureFeatures()
+    forward = tf.function(layer, input_signature=[tf.TensorSpec((None, SIZE, SIZE, 3), tf.uint8)])
+
+    def features_of(images):
+        starts = track(range(0, len(images), BATCH), "texture", f"batches of {BATCH} images")
+        return np.concatenate([forward(images[start : start + BATCH]).numpy() for start in starts])
+
+    pixels = split.faces.pixels[rows]
+    copies = (
+        features_of(warp(pixels, config.seed, copy, COPIES_STRENGTH)) for copy in range(config.texture_copies)
+    )  # one at a time
+    mean, projection = fit_discriminant(
+        features_of(pixels),
+        labels,
+        block_sizes(),
+        config.texture_dimensions,
+        model.output_shape[1],
+        config.texture_shrinkage,
+        copies,
+    )
+    model.get_layer("projection").set_weights([projection, -mean @ projection])
+    save_checkpoint(path, groups, {})
+    return model
+
+
+def texture_file(config: Config, data_digest: str) -> Path:
+    """Where the fit of `config` on these data is kept: named by all that decides it."""
+    modules = [hashlib.sha256((Path(__file__).parent / f"{name}.py").read_bytes()).hexdigest() for name in DECISIVE]
+    decisive = ("seed", "validation_share", "identities_limit", "images_limit")
+    settings = {
+        key: value
+        for key, value in dataclasses.asdict(config).items()
+        if key in decisive or (key.startswith("texture_") and key != "texture_share")
+    }
+    name = digest(settings, data_digest, modules, [keras.__version__, tf.__version__, np.__version__])
+    return config.interim / "textures" / f"{name}.npz"
+
+
+def restore_model(config: Config, files: list[Path], components: int) -> keras.Model:
+    """The model that was trained: the network, joined with the texture stream where there is one.
+
+    Args:
+        files: what `training.train` wrote and, where there is a texture stream, what `fit_texture` wrote.
+        components: of the texture stream.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, or of another configuration.
+    """
+    network = build_network(config.network, config.embedding_size, config.bfloat16 and has_bfloat16(), config.seed)
+    restore_checkpoint(files[0], {"model": network.variables})
+    if len(files) == 1:
+        return network
+    texture = build_texture_network(components)
+    restore_checkpoint(files[1], {"texture": texture.variables})
+    return join(network, texture, config.texture_share)

@@ -1,0 +1,152 @@
+"""Texture of a face, without learning: local binary patterns, oriented gradients, colour, in cells over the image.
+
+On a small set of faces such features, projected to where training identities differ (see `discriminant`), are as good
+as a convolutional network that was trained on it, and they err on other pairs.
+"""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from facelib.images import SIZE
+from facelib.models import UnitNorm
+
+# what is looked at: intensity, red against green, yellow against blue (rows: weights of R, G, B)
+CHANNELS = np.array([[1 / 3, 1 / 3, 1 / 3], [1, -1, 0], [0.5, 0.5, -1]], np.float32)
+CELL = 10  # pixels
+# channel, width of the image it is reduced to, radius of the pattern, offset of the cells, all in pixels
+PATTERNS = (
+    *((0, size, radius, 0) for size, radius in ((112, 1), (112, 2), (112, 3), (112, 4), (80, 1), (80, 2), (56, 1))),
+    *((0, size, 2, CELL // 2) for size in (112, 80)),
+    *((channel, size, radius, 0) for channel in (1, 2) for size, radius in ((112, 2), (112, 4), (80, 2), (56, 1))),
+)
+GRADIENTS = ((112, 10), (80, 8), (56, 8))  # width of the image, of a cell, in pixels
+ORIENTATIONS = 18
+COLOURS = ((1, 14), (2, 14))  # channel, width of the image whose values are taken as they are
+
+
+def uniform_patterns() -> np.ndarray:
+    """(256,) int32, the bin of each 8-bit pattern: 58 with at most two changes around the circle, 58 for all others.
+
+    Ojala et al. 2002, "Multiresolution gray-scale and rotation invariant texture classification", sec. 2.4.
+    """
+    bits = (np.arange(256)[:, None] >> np.arange(8)) & 1
+    uniform = (bits != np.roll(bits, 1, axis=1)).sum(1) <= 2
+    return np.where(uniform, np.cumsum(uniform) - 1, uniform.sum()).astype(np.int32)
+
+
+def block_sizes() -> list[int]:
+    """Number of features in each block of `TextureFeatures`, in order."""
+    sizes = []
+    for _, size, radius, offset in PATTERNS:
+        sizes.append(((size - 2 * radius - offset) // CELL) ** 2 * 59)
+    for size, cell in GRADIENTS:
+        sizes.append((size // cell - 1) ** 2 * 4 * ORIENTATIONS)
+    return sizes + [width**2 for _, width in COLOURS]
+
+
+@keras.saving.register_keras_serializable("facelib")
+class TextureFeatures(layers.Layer):
+    """(N, 112, 112, 3) images in [0, 255] to (N, sum of `block_sizes`) float32 features; nothing in it is trained.
+
+    - Histograms of uniform local binary patterns in cells (Ahonen et al. 2006, "Face description with local binary
+      patterns"), for several channels, resolutions and radii; square roots of the shares, so that Euclidean distances
+      are Hellinger distances.
+    - Histograms of oriented gradients in cells, normalised over 2x2 cells (Dalal & Triggs 2005, "Histograms of oriented
+      gradients for human detection"), square roots.
+    - The colours of a coarse image.
+    """
+
+    def __init__(self, **options):
+        super().__init__(**{**options, "dtype": "float32", "trainable": False})
+
+    def call(self, images):
+        channels = tf.tensordot(tf.cast(images, tf.float32), CHANNELS, [[3], [1]])  # shape (N, 112, 112, 3)
+        reduced = {
+            (channel, size): _resize(channels[..., channel], size)
+            for channel, size in sorted({(c, s) for c, s, *_ in PATTERNS} | {(0, s) for s, _ in GRADIENTS} | {*COLOURS})
+        }
+        blocks = [_patterns(reduced[c, size], radius, offset) for c, size, radius, offset in PATTERNS]
+        blocks += [_gradients(reduced[0, size], cell) for size, cell in GRADIENTS]
+        blocks += [tf.reshape(reduced[key], (-1, key[1] ** 2)) for key in COLOURS]
+        return tf.concat(blocks, axis=1)
+
+    def compute_output_shape(self, shape):
+        return (shape[0], sum(block_sizes()))
+
+    def get_config(self):
+        return super().get_config()
+
+
+def build_texture_network(components: int) -> keras.Model:
+    """`TextureFeatures`, a linear projection that is not trained by gradients, unit norm.
+
+    Returns:
+        Model from (N, 112, 112, 3) float32 in [0, 255] to (N, q = components) float32, unit norm.
+    """
+    inputs = keras.Input((SIZE, SIZE, 3), name="images")
+    x = TextureFeatures(name="features")(inputs)
+    x = layers.Dense(components, dtype="float32", trainable=False, name="projection")(x)
+    return keras.Model(inputs, UnitNorm(name="unit_norm")(x), name="texture")
+
+
+def join(network: keras.Model, texture: keras.Model, share: float) -> keras.Model:
+    """One model of two: its scores are their scores' mean, that of `texture` with weight `share`, 0 < share < 1.
+
+    Returns:
+        Model from images to (N, d + q) float32, unit norm.
+    """
+    inputs = keras.Input((SIZE, SIZE, 3), name="images")
+    parts = [network(inputs) * math.sqrt(1 - share), texture(inputs) * math.sqrt(share)]
+    return keras.Model(inputs, layers.Concatenate(dtype="float32", name="joined")(parts), name="two_streams")
+
+
+def _resize(images, size):
+    # as Pillow's bilinear filter: a triangle as wide as the reduction
+    if size == SIZE:
+        return images
+    scale = SIZE / size
+    centres = (np.arange(size)[:, None] + 0.5) * scale
+    weights = np.maximum(0, 1 - np.abs(np.arange(SIZE) + 0.5 - centres) / scale)
+    weights = (weights / weights.sum(1, keepdims=True)).astype(np.float32)  # shape (size, 112)
+    return tf.einsum("ih,nhw,jw->nij", weights, images, weights)
+
+
+def _cells(values, cell):
+    # (N, height, width) to (N * cells, pixels of a cell), and the number of cells down and across
+    down, across = values.shape[1] // cell, values.shape[2] // cell
+    values = tf.reshape(values[:, : down * cell, : across * cell], (-1, down, cell, across, cell))
+    return tf.reshape(tf.transpose(values, (0, 1, 3, 2, 4)), (-1, cell * cell)), down, across
+
+
+def _patterns(images, radius, offset):
+    images = images[:, offset:, offset:]
+    inner = images.shape[1] - 2 * radius
+    centre = images[:, radius:-radius, radius:-radius]
+    code = tf.zeros_like(centre, tf.int32)
+    around = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
+    for bit, (down, across) in enumerate(around):
+        top, left = radius * (1 + down), radius * (1 + across)
+        higher = images[:, top : top + inner, left : left + inner] >= centre
+        code += tf.cast(higher, tf.int32) * 2**bit
+    cells, down, across = _cells(tf.gather(uniform_patterns(), code), CELL)
+    counts = tf.math.bincount(cells, minlength=59, maxlength=59, dtype=tf.float32, axis=-1)
+    return tf.reshape(tf.sqrt(counts) / CELL, (-1, down * across * 59))
+
+
+def _gradients(images, cell):
+    padded = tf.pad(images, ((0, 0), (1, 1), (1, 1)), "SYMMETRIC")
+    down, across = padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1], padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]
+    turns = tf.math.floormod(tf.math.atan2(down, across) / (2 * math.pi), 1.0)
+    bins = tf.minimum(tf.cast(turns * ORIENTATIONS, tf.int32), ORIENTATIONS - 1)
+    (bins, rows, columns), (sizes, _, _) = _cells(bins, cell), _cells(tf.sqrt(down**2 + across**2), cell)
+    sums = tf.math.bincount(
+        bins, weights=sizes, minlength=ORIENTATIONS, maxlength=ORIENTATIONS, dtype=tf.float32, axis=-1
+    )
+    sums = tf.reshape(sums, (-1, rows, columns, ORIENTATIONS))
+    blocks = tf.concat([sums[:, :-1, :-1], sums[:, 1:, :-1], sums[:, :-1, 1:], sums[:, 1:, 1:]], axis=3)
+    blocks /= tf.norm(blocks, axis=3, keepdims=True) + 1e-3 * cell * cell
+    return tf.reshape(tf.sqrt(blocks), (-1, (rows - 1) * (columns - 1) * 4 * ORIENTATIONS))
