@@ -80,7 +80,7 @@ class Config:
     # training
     epochs: int = 12
     steps_per_epoch: int = 260
-    learning_rate: float = 1e-3
+    learning_rate: float = 4e-3
     decay: str = "cosine"  # of the learning rate, after the warm-up
     warmup_steps: int = 100
     weight_decay: float = 5e-2
@@ -89,7 +89,7 @@ class Config:
     # texture, the second stream of the embedding, fitted in closed form
     texture_share: float = 0.4  # of the score; 0: the network alone
     texture_dimensions: int = 1200  # principal components that people are told apart in
-    texture_components: int = 60  # of the embedding
+    texture_components: int = 40  # of the embedding
     texture_shrinkage: float = 0.075  # share of the mean variance that is added in every direction
     texture_copies: int = 3  # of each training image, shifted, zoomed and turned
     texture_images: int = 6000  # most images to fit to; they and their features are in memory at once
