@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from facelib.pairwise import negative_mask, positive_mask, similarity_matrix
 
-METHODS = ("semi-hard", "hard", "all", "mistaken")
+METHODS = ("semi-hard", "hard", "all")
+MISTAKEN = "mistaken"  # what the reference system took for semi-hard, to show what it costs
 
 
 def select_triplets(labels, embeddings, method="semi-hard", margin=0.1, sources=None):
@@ -17,16 +18,15 @@ def select_triplets(labels, embeddings, method="semi-hard", margin=0.1, sources=
 
     - ``semi-hard``: for each anchor-positive pair the most similar negative with s_p - margin < s_n < s_p;
     - ``hard``: for each pair the most similar negative of all;
-    - ``all``: every valid triple, whatever its similarities;
-    - ``mistaken``: what the reference system took for semi-hard, to show what it costs: for each pair the most similar
-      negative with s_n > s_p and, where there is none, image 0, which may be the anchor's own identity.
+    - ``all``: every valid triple, whatever its similarities.
 
-    Equal similarities are decided for the lowest index. But for ``mistaken`` there is no fallback: where no negative
-    qualifies, or a batch has no positive pair or no negative, there is no triplet.
+    Equal similarities are decided for the lowest index. No fallback: where no negative qualifies, or a batch has no
+    positive pair or no negative, there is no triplet. MISTAKEN is the exception: for each pair the most similar negative
+    with s_n > s_p and, where there is none, image 0, which may be of the anchor's own identity.
 
     Args:
         labels: (B,) int. embeddings: (B, d) float, unit norm.
-        method: one of METHODS. margin: width of the semi-hard window in scaled similarity.
+        method: one of METHODS, or MISTAKEN. margin: width of the semi-hard window in scaled similarity.
         sources: (B,) int or None, see `pairwise.positive_mask`.
 
     Returns:
@@ -35,7 +35,7 @@ def select_triplets(labels, embeddings, method="semi-hard", margin=0.1, sources=
     Raises:
         ValueError: unknown method.
     """
-    if method not in METHODS:
+    if method not in (*METHODS, MISTAKEN):
         raise ValueError(f"unknown mining method {method!r}; choose one of {', '.join(METHODS)}")
     labels = tf.convert_to_tensor(labels)
     positives, negatives = positive_mask(labels, sources), negative_mask(labels)
@@ -50,11 +50,11 @@ def select_triplets(labels, embeddings, method="semi-hard", margin=0.1, sources=
     s_n = tf.gather(similarities, pairs[:, 0])  # shape (A, B)
     if method == "semi-hard":
         candidates &= (s_n < s_p) & (tf.cast(s_n, tf.float64) > tf.cast(s_p, tf.float64) - margin)
-    if method == "mistaken":
+    if method == MISTAKEN:
         candidates &= s_n > s_p
     negative = tf.argmax(tf.where(candidates, s_n, float("-inf")), axis=1, output_type=tf.int32)  # shape (A,)
     triplets = tf.concat([pairs, negative[:, None]], axis=1)
-    if method == "mistaken":
+    if method == MISTAKEN:
         return triplets  # argmax over nothing but -inf is 0
     return tf.boolean_mask(triplets, tf.reduce_any(candidates, axis=1))
 
