@@ -21,8 +21,8 @@ def select_triplets(labels, embeddings, method="semi-hard", margin=0.1, sources=
     - ``all``: every valid triple, whatever its similarities.
 
     Equal similarities are decided for the lowest index. No fallback: where no negative qualifies, or a batch has no
-    positive pair or no negative, there is no triplet. MISTAKEN is the exception: for each pair the most similar negative
-    with s_n > s_p and, where there is none, image 0, which may be of the anchor's own identity.
+    positive pair or no negative, there is no triplet. MISTAKEN is the exception: for each pair the most similar
+    negative with s_n > s_p and, where there is none, image 0, which may be of the anchor's own identity.
 
     Args:
         labels: (B,) int. embeddings: (B, d) float, unit norm.
