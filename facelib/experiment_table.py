@@ -21,6 +21,7 @@ COLUMNS = {
     "python": str, "tensorflow": str, "keras": str, "numpy": str, "processor": str, "bfloat16": str,
 }  # fmt: skip
 STUDY = ("format", "base", "code", "data")  # rows that differ in one of these are not of one study
+REAL, DRAWN = "experiments.csv", "experiments-drawn.csv"
 COMPLETE, FAILED, ERROR = STATES = ("complete", "failed", "error")
 SHARES = (
     "validation_roc_auc", "validation_accuracy", "validation_average_precision", "active_share", "test_accuracy",
@@ -52,7 +53,17 @@ class Summary(NamedTuple):
 
 def table_path(config: Config) -> Path:
     """Where the trials on the faces of `config` are listed."""
-    return config.reports.parent / ("experiments-drawn.csv" if config.drawn else "experiments.csv")
+    return config.reports.parent / (DRAWN if config.drawn else REAL)
+
+
+def read_any_table(config: Config) -> list[dict]:
+    """The trials on faces of the kind of `config`, photographs or drawn ones; where there are none, on the other kind.
+
+    Raises:
+        TableError: see `read_table`.
+    """
+    own = table_path(config)
+    return read_table(own) or read_table(own.with_name(REAL if config.drawn else DRAWN))
 
 
 def trial_of(row: dict) -> study.Trial:

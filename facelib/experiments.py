@@ -17,7 +17,6 @@ from facelib.trial import identify_study, run_trial
 from facelib.trial_queue import claim, record
 from facelib.trial_storage import SEARCH, Storage, open_storage, over
 
-ALL = (*study.TABLES, SEARCH)
 NOTHING_LEFT, INTERRUPTED = 3, 130  # exit codes of a worker; 0: a trial was recorded
 MOST_KILLS = 10  # of workers in a row; more than what `trial_queue` grants one trial
 
@@ -114,7 +113,8 @@ def supervise(workers: int, arguments: list[str]) -> int:
 
 def _end_with_the_parent():
     def watch():
-        sys.stdin.buffer.read()  # returns when the parent closes the other end, or is gone
+        while os.read(sys.stdin.fileno(), 1):  # nothing comes, until the parent closes the other end, or is gone
+            pass
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -133,26 +133,28 @@ def show(config: Config, tables) -> None:
 
 
 def main() -> None:
+    known = (*study.TABLES, SEARCH)
     parser = argparse.ArgumentParser(prog="make experiments", description=__doc__)
     parser.add_argument("--data", default="", help="as for make all: a folder with faces, or drawn")
     parser.add_argument("--workers", type=int, default=1, help="processes at the same time")
-    parser.add_argument("--only", nargs="+", metavar="TABLE", default=ALL, help=f"of: {', '.join(ALL)}")
+    parser.add_argument("--only", metavar="TABLE,...", default=",".join(known), help=f"of: {', '.join(known)}")
     parser.add_argument("--list", action="store_true", help="print the trials and their states, and run none")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    unknown = set(arguments.only) - set(ALL)
+    tables = [name.strip() for name in arguments.only.split(",")]
+    unknown = set(tables) - set(known)
     if unknown or arguments.workers < 1:
         parser.error(
-            f"no table {min(unknown)!r}; there are: {', '.join(ALL)}" if unknown else "--workers is at least 1"
+            f"no table {min(unknown)!r}; there are: {', '.join(known)}" if unknown else "--workers is at least 1"
         )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         config = study.configure(study.Trial("", study.SEEDS[0]), arguments.data)
         if arguments.list:
-            return show(config, arguments.only)
+            return show(config, tables)
         if arguments.worker:
             _end_with_the_parent()
-            sys.exit(work(config, arguments.only, arguments.workers))
+            sys.exit(work(config, tables, arguments.workers))
         storage = open_study(config, new_start=True)
         code = supervise(arguments.workers, sys.argv[1:])
         if code == 0:
@@ -162,7 +164,7 @@ def main() -> None:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         code = INTERRUPTED
-    if code == INTERRUPTED:
+    if code == INTERRUPTED and not arguments.worker:
         print("stopped; `make experiments` goes on from here", file=sys.stderr)
     sys.exit(abs(code))
 

@@ -119,14 +119,14 @@ def settings_of(overrides: str) -> str:
     return " ".join(f"{key}={changed[key]}" for key in sorted(base) if changed[key] != base[key])
 
 
-def declared(tables=tuple(TABLES)) -> dict[Trial, list[tuple[str, str]]]:
-    """The trials of `tables` in the order in which they are run, each with the (table, choice) it belongs to.
+def declared(tables=None) -> dict[Trial, list[tuple[str, str]]]:
+    """The trials of `tables` (None: all) in the order in which they are run, each with its places (table, choice).
 
     The first seed of every table comes first, so that a study that is cut short has something of everything.
     """
     trials = {}
     for seed in SEEDS:
-        for table in tables:
+        for table in TABLES if tables is None else tables:
             if seed in seeds_of(table):
                 for choice, overrides in TABLES[table].items():
                     trials.setdefault(Trial(settings_of(overrides), seed), []).append((table, choice))
