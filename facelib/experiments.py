@@ -147,7 +147,8 @@ def main() -> None:
         parser.error(
             f"no table {min(unknown)!r}; there are: {', '.join(known)}" if unknown else "--workers is at least 1"
         )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # the first is ignored in a shell's background unless it is set
+        signal.signal(number, signal.default_int_handler)
     try:
         config = study.configure(study.Trial("", study.SEEDS[0]), arguments.data)
         if arguments.list:
