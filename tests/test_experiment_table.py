@@ -7,6 +7,7 @@ from facelib.experiment_table import (
     TableError,
     best_of,
     check_study,
+    read_any_table,
     read_table,
     searched,
     summarise,
@@ -94,6 +95,15 @@ def test_a_trial_that_is_listed_twice_is_refused(path):
 def test_photographs_and_drawn_faces_have_a_table_each(data_folder, project):
     tables = [table_path(load_config("smoke", data)) for data in ("drawn", str(data_folder))]
     assert tables == [project / "reports" / name for name in ("experiments-drawn.csv", "experiments.csv")]
+
+
+def test_trials_on_the_other_kind_of_faces_are_shown_where_there_are_none_on_these(data_folder, project):
+    drawn, real = (load_config("smoke", data) for data in ("drawn", str(data_folder)))
+    assert read_any_table(drawn) == read_any_table(real) == []
+    write_table(table_path(real), [row(faces="real")])
+    assert [read_any_table(config)[0]["faces"] for config in (drawn, real)] == ["real", "real"]
+    write_table(table_path(drawn), [row(faces="drawn")])
+    assert [read_any_table(config)[0]["faces"] for config in (drawn, real)] == ["drawn", "real"]
 
 
 @pytest.mark.parametrize("name", IDENTITY)
