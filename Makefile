@@ -7,6 +7,9 @@
 PROFILE ?= laptop
 DATA ?=
 SET ?=
+WORKERS ?= 1
+ONLY ?=
+LIST ?=
 PYTHON3 ?= python3
 
 PROFILES := smoke laptop best reference reference-as-it-was full
@@ -14,7 +17,7 @@ ifneq ($(words $(filter $(PROFILES),$(PROFILE)))-$(words $(PROFILE)),1-1)
 $(error PROFILE=$(PROFILE) is unknown; choose one of: $(PROFILES))
 endif
 
-NOTEBOOKS := 01_eda 02_dataset 03_loss_derivation 04_model 05_mining 06_training 07_lfw_test
+NOTEBOOKS := 01_eda 02_dataset 03_loss_derivation 04_model 05_mining 06_training 07_lfw_test 08_experiments
 
 # What each notebook imports from facelib, with what that imports in turn. tests/test_makefile.py compares this with the
 # code, and prints the line to put here when it differs.
@@ -25,6 +28,7 @@ IMPORTS_04 := checkpoint config dataset embedding identities images losses minin
 IMPORTS_05 := checkpoint config dataset embedding identities images losses mining models pairwise plots progress recipe results training verification
 IMPORTS_06 := checkpoint config dataset embedding identities images losses mining models pairwise plots progress recipe results training verification
 IMPORTS_07 := cartoon checkpoint config dataset embedding identities images lfw models plots progress results synthetic verification
+IMPORTS_08 := config experiment_table plots profiles results study
 
 # The notebooks whose results each notebook reads.
 NEEDS_01 :=
@@ -34,6 +38,7 @@ NEEDS_04 := 02_dataset
 NEEDS_05 := 02_dataset
 NEEDS_06 := 01_eda
 NEEDS_07 := 06_training
+NEEDS_08 :=
 
 ifeq ($(origin VENV),undefined)
 VENV := .venv
@@ -52,7 +57,7 @@ quote = '$(subst ','\'',$(1))'
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup all notebooks html report checks submission test lab picture clean distclean FORCE
+.PHONY: help setup all notebooks html report checks submission experiments test lab picture clean distclean FORCE
 
 help:
 	@echo 'make all         execute the notebooks, then html, report, checks and submission'
@@ -61,6 +66,8 @@ help:
 	@echo 'make report      the report, as a PDF                -> $(REPORTS)/report.pdf'
 	@echo 'make checks      page limit, one run behind it all   -> $(REPORTS)/checks.txt'
 	@echo 'make submission  one notebook, its page, the report  -> $(REPORTS)/submission.zip'
+	@echo 'make experiments run the trials of facelib/study.py that are not over, hours -> reports/experiments.csv'
+	@echo '                 WORKERS=2: two at a time; ONLY="loss,P x K": these tables; LIST=1: show them, run none'
 	@echo 'make lab         work on the notebooks in JupyterLab'
 	@echo 'make test        check the code and run the tests'
 	@echo 'make picture     draw the picture in README.md    -> docs/pipeline.png'
@@ -129,6 +136,9 @@ $(REPORTS)/executed/$(1).ipynb: facelib/__init__.py $(patsubst %,facelib/%.py,$(
 endef
 $(foreach name,$(NOTEBOOKS),$(eval $(call depend,$(name),$(firstword $(subst _, ,$(name))))))
 
+# 08 shows the trials that `make experiments` recorded, where there are any.
+$(REPORTS)/executed/08_experiments.ipynb: $(wildcard reports/experiments*.csv)
+
 # --- what is shown and handed in -------------------------------------------------------------------------------------
 
 PAGES := $(patsubst %,facelib/publishing/%,formulas.py html.py page.css page.html.j2)
@@ -144,6 +154,13 @@ $(REPORTS)/checks.txt: $(REPORTS)/report.pdf facelib/publishing/checks.py
 
 $(REPORTS)/submission.zip: $(REPORTS)/checks.txt $(PAGES) facelib/publishing/submission.py
 	@$(PUBLISH).submission $@ $(EXECUTED) --report $(REPORTS)/report.pdf --results $(REPORTS)/results
+
+# --- experiments -----------------------------------------------------------------------------------------------------
+
+# Can be killed at any time, and started again: it goes on with what is not over. Its settings are in facelib/study.py.
+experiments: $(READY)
+	@$(PYTHON) -m facelib.experiments --data $(call quote,$(DATA)) --workers $(WORKERS) \
+	  $(if $(ONLY),--only $(call quote,$(ONLY))) $(if $(LIST),--list)
 
 # --- the rest --------------------------------------------------------------------------------------------------------
 

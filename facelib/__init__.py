@@ -1,4 +1,4 @@
-"""facelib: face verification with the circle loss, shown in seven notebooks."""
+"""facelib: face verification with the circle loss, shown in eight notebooks."""
 
 import os
 

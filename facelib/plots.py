@@ -58,12 +58,13 @@ def banner(config: Config) -> Markdown | None:
     )
 
 
-def save(figure: plt.Figure, config: Config, name: str) -> None:
+def save(figure: plt.Figure, config: Config, name: str, drawn: bool | None = None) -> None:
     """Write ``reports/<profile>/figures/<name>.svg``, the same bytes on every run; the note on drawn faces comes first.
 
-    The note takes the place of the figure's common x label.
+    The note takes the place of the figure's common x label. `drawn` says where a figure is about other faces than those
+    of `config`.
     """
-    if config.drawn:
+    if config.drawn if drawn is None else drawn:
         figure.supxlabel(DRAWN_NOTE, x=0.995, ha="right", fontsize=8, style="italic", color=COLOURS["neutral"])
     content = io.BytesIO()
     with plt.rc_context(SVG):

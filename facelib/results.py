@@ -20,7 +20,7 @@ class MissingResultError(FileNotFoundError):
 
 def write_results(config: Config, name: str, figures: dict, data_digest: str) -> Path:
     """Write `figures` and where they come from to ``reports/<profile>/results/<name>.json``, keys at the top level."""
-    provenance = _commit() | {
+    provenance = commit() | {
         "python": platform.python_version(),
         "versions": {package: version(package) for package in PACKAGES},
         "seed": config.seed,
@@ -80,7 +80,9 @@ def _plain(value):
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-def _commit() -> dict:
+def commit() -> dict:
+    """The commit of this code, and whether files differ from it; None where git does not say."""
+
     def git(*arguments):
         return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 

@@ -17,7 +17,8 @@ TESTS = Path(__file__).parent
 
 # From the ground up: each module and what it may import of facelib.
 FLOORS = {
-    "config": set(),
+    "profiles": set(),
+    "config": {"profiles"},
     "progress": set(),
     "pairwise": set(),
     "identities": set(),
@@ -25,6 +26,7 @@ FLOORS = {
     "verification": set(),
     "cartoon": set(),
     "results": {"config"},
+    "alarms": {"results"},
     "images": {"progress", "results"},
     "synthetic": {"cartoon", "config", "progress"},
     "models": {"images"},  # the size of an image
@@ -33,11 +35,22 @@ FLOORS = {
     "mining": {"pairwise"},
     "dataset": {"identities", "images"},
     "embedding": {"images"},
-    "training": {"checkpoint", "pairwise", "progress"},
+    "training": {"alarms", "checkpoint", "pairwise", "progress"},
     "plots": {"config", "results"},
+    "study": {"config", "profiles"},
+    "experiment_table": {"config", "results", "study"},
     "recipe": {
         "checkpoint", "config", "dataset", "embedding", "identities", "images", "losses", "mining", "models",
         "pairwise", "progress", "results", "training", "verification",
+    },
+    "trial": {
+        "alarms", "config", "embedding", "experiment_table", "images", "lfw", "models", "recipe", "results", "study",
+        "synthetic", "training", "verification",
+    },
+    "trial_storage": {"experiment_table", "study"},
+    "trial_queue": {"experiment_table", "study", "trial_storage"},
+    "experiments": {
+        "config", "experiment_table", "identities", "progress", "study", "trial", "trial_queue", "trial_storage",
     },
 }  # fmt: skip
 PUBLISHING = {"config", "progress", "publishing", "results"}  # knows nothing of faces
@@ -45,6 +58,8 @@ PUBLISHING = {"config", "progress", "publishing", "results"}  # knows nothing of
 # What else the light modules import, beside the standard library.
 LIGHT = {
     "config": set(),
+    "study": set(),
+    "experiment_table": set(),
     "lfw": set(),
     "results": set(),
     "identities": {"numpy"},

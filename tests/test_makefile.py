@@ -117,6 +117,27 @@ def test_changed_report_runs_no_notebook(made):
     assert calls(made) == ["report", "checks", "submission"]
 
 
+@pytest.mark.parametrize("name", ["experiments.csv", "experiments-drawn.csv"])
+def test_recorded_trials_are_shown_again_when_they_change(made, name):
+    table = made / "reports" / name
+    for content in ("one", "two"):
+        wait_until_older(made)
+        table.write_text(content)
+        assert calls(made) == ["08_experiments"] + REST
+    assert calls(made) == []
+    table.unlink()
+
+
+def test_experiments_hands_its_variables_on(made):
+    shown = make(made, "-n", "experiments", "VENV=environment", "DATA=it's", "WORKERS=2", "ONLY=loss,P x K", "LIST=1")
+    command = " ".join(shown.stdout.replace("\\\n", " ").split())
+    assert command == (
+        "environment/bin/python -m facelib.experiments --data 'it'\\''s' --workers 2 --only 'loss,P x K' --list"
+    )
+    shown = make(made, "-n", "experiments", "VENV=environment").stdout.replace("\\\n", " ")
+    assert " ".join(shown.split()).endswith("facelib.experiments --data '' --workers 1")
+
+
 def test_changed_configuration_runs_all_notebooks(made):
     wait_until_older(made)
     assert calls(made, "SET=gamma=32 epochs=2") == NOTEBOOKS + REST

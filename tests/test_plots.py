@@ -101,6 +101,13 @@ def test_only_drawn_faces_are_noted_in_the_figure(drawn, photographed):
     assert plots.DRAWN_NOTE not in saved(roc(), photographed)
 
 
+def test_a_figure_about_other_faces_than_those_of_the_run_says_so(drawn, photographed):
+    for config, about_drawn in ((drawn, False), (photographed, True)):
+        plots.save(roc(), config, "other", drawn=about_drawn)
+        text = (config.reports / "figures" / "other.svg").read_text()
+        assert (plots.DRAWN_NOTE in text) == about_drawn
+
+
 @pytest.mark.parametrize(
     "build", [histogram, roc, lambda: plots.face_grid(np.zeros((3, 8, 8, 3)), columns=2, title="t")]
 )

@@ -45,10 +45,21 @@ RESULTS = {
         accuracy_at_validation_threshold=0.8523, accuracy_standard_error=0.011,
         best_threshold=0.702, best_accuracy=0.861,
     ),
+    "08_experiments": dict(
+        faces="real", trials=63, failed=3,
+        factors=[
+            dict(table=name, best="the better", choices=[
+                dict(name="the worse", roc_auc=0.8, spread=None), dict(name="none", roc_auc=None, spread=None),
+                dict(name="the better", roc_auc=0.8765, spread=0.0123),
+            ]) for name in ("loss", "mining", "network", "system", "P x K", "augmentation", "auxiliary", "levers")
+        ],
+        search=dict(trials=12, best=dict(margin=0.3, gamma=51.2, learning_rate=0.0017, validation_roc_auc=0.8888)),
+        minutes=[dict(minutes=1.1, test_accuracy=0.71), dict(minutes=29.5, test_accuracy=0.84)],
+    ),
 }  # fmt: skip
 PLAIN = dict(name="no augmentation", validation_roc_auc=0.7, validation_accuracy=0.65)
 FIGURE = '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"><rect width="9" height="9"/></svg>'
-SIZES = {"06_training": (720, 360), "07_roc": (346, 317), "07_scores": (504, 259)}
+SIZES = {"06_training": (720, 360), "08_minutes": (576, 245), "07_roc": (346, 317), "07_scores": (504, 259)}
 
 
 @pytest.fixture
@@ -81,6 +92,21 @@ def test_numbers_are_those_of_the_results(report):
     text = " ".join(report()[0])
     for figure in ("5,926", "1,200", "4.9", "0.9389", "85.2", "86.1", "0.710", "0.702", "0.1234", "2.80", "190,512"):
         assert figure in text, figure
+
+
+def test_the_study_names_the_best_choice_of_each_factor_and_what_time_buys(report):
+    text = " ".join(report()[0])
+    assert "63 short trials" in text and "3 of which failed" in text
+    assert "the better 0.8765 ± 0.0123 7.6" in text or "the better 0.8765 ± 0.0123 7.7" in text
+    assert "0.8888 in 12 trials" in text and "from 71.0 % to 84.0 %" in text.replace("\xa0", " ")
+
+
+def test_the_study_is_left_out_where_there_is_none_or_one_on_other_faces(report):
+    for changes in (dict(factors=[], minutes=[], trials=0), dict(faces="drawn"), dict(data="drawn")):
+        pages, body = report(**changes)
+        assert "short trials" not in " ".join(pages) and "more time buys" not in " ".join(pages) and 2 < body <= 3
+    search = dict(trials=0, best=None)
+    assert "A search over" not in " ".join(report(failed=0, search=search, minutes=[])[0])
 
 
 def test_best_choice_is_named(report):

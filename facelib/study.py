@@ -1,0 +1,143 @@
+"""The declared study: which choices are compared, at which length, with which seeds. Data, and little else.
+
+All trials are short and get about the same training time: an epoch is about a minute on two cores. That is 400 steps of
+64 images for the base; a choice that makes a step dearer states fewer steps. Lengths are counted in steps, not in
+seconds, so that a trial gives the same figures wherever it is run; the seconds that it took stand beside them.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+from facelib.config import Config, load_config
+from facelib.profiles import REFERENCE
+
+FORMAT = 1  # of the recorded trials; raise it when their figures change their meaning
+PROFILE = "laptop"
+BASE = "epochs=5 steps_per_epoch=400"
+SEEDS = (7, 8, 9)
+REPEATED = ("loss", "mining", "network")  # tables with all seeds; the others have the first one
+
+TRIPLETS_ALONE = "pairs_weight=0.0"
+MENDED = "embedding_size=256 steps_per_epoch=26 " + " ".join(f"{key}={value}" for key, value in REFERENCE.items())
+
+# table -> choices: name and what it changes of the base, which is the choice that changes nothing
+TABLES = {
+    "loss": {
+        "triplets and all pairs": "",
+        "triplets alone": TRIPLETS_ALONE,
+        "triplet loss instead": f"{TRIPLETS_ALONE} loss=triplet margin=0.2",
+        "all pairs alone": "triplets_weight=0.0",
+        "class proxies alone": "triplets_weight=0.0 pairs_weight=0.0 classes_weight=1.0",
+    },
+    "mining": {  # with the triplets alone, which leaves nothing else to learn from
+        "semi-hard": TRIPLETS_ALONE,
+        "hard": f"{TRIPLETS_ALONE} mining=hard",
+        "semi-hard, then hard": f"{TRIPLETS_ALONE} later_mining=hard later_mining_epoch=2",
+        "all": f"{TRIPLETS_ALONE} mining=all",
+        "mistaken, as in the reference": f"{TRIPLETS_ALONE} mining=mistaken",
+    },
+    "network": {
+        "residual": "",
+        "shallow Inception-ResNet-v2": "network=shallow_inception_resnet_v2 steps_per_epoch=100 warmup_steps=25",
+    },
+    "system": {
+        "ours": "",
+        "reference, mended": MENDED,
+        "reference as it was": f"{MENDED} mining=mistaken replayed_batches=200 bfloat16=False",
+    },
+    "P x K": {
+        "16 x 4": "",
+        "8 x 8": "identities_per_batch=8 images_per_identity=8",
+        "32 x 2": "identities_per_batch=32 images_per_identity=2",
+        "32 x 4": "identities_per_batch=32 steps_per_epoch=200 warmup_steps=50",
+        "64 x 4": "identities_per_batch=64 steps_per_epoch=100 warmup_steps=25",
+    },
+    "augmentation": {
+        "1": "",
+        "0": "augmentation=0.0",
+        "0.5": "augmentation=0.5",
+        "1.5": "augmentation=1.5",
+    },
+    "auxiliary weight": {
+        "pairs 1": "",
+        "pairs 0": TRIPLETS_ALONE,
+        "pairs 0.3": "pairs_weight=0.3",
+        "pairs 3": "pairs_weight=3.0",
+        "pairs 1, classes 0.3": "classes_weight=0.3",
+        "pairs 1, classes 1": "classes_weight=1.0",
+    },
+    "levers left out": {
+        "nothing left out": "",
+        "no loss on all pairs": TRIPLETS_ALONE,
+        "no triplets": "triplets_weight=0.0",
+        "no augmentation": "augmentation=0.0",
+        "no mirror image at use": "flip_average=False",
+        "no weight decay": "weight_decay=0.0",
+        "no decay of the rate": "decay=none",
+        "no warm-up": "warmup_steps=0",
+        "no repeated images": "repeat_images=False",
+        "half the embedding": "embedding_size=128",
+    },
+    "minutes": {f"{minutes}": f"epochs={minutes}" for minutes in (1, 2, 5, 10, 20, 30)},
+}
+MINUTES = (
+    "minutes"  # the one table whose trials are shown the test pairs, when they are over; nothing is chosen by them
+)
+
+# continuous setting -> least, most, whether it is searched on a logarithmic scale
+SEARCH = {
+    "margin": (0.1, 0.7, False),
+    "gamma": (8.0, 256.0, True),
+    "learning_rate": (3e-4, 6e-3, True),
+    "weight_decay": (5e-3, 0.5, True),
+}
+SEARCH_TRIALS = 12
+
+# the reference system on two cores: minutes, accuracy at the threshold that is best on the test pairs, ROC AUC
+REFERENCE_POINTS = ((5, 0.641, 0.67), (24, 0.688, 0.741))
+
+
+class Trial(NamedTuple):
+    """One short training. Two choices with the same settings are one trial."""
+
+    settings: str  # what differs from the base, as overrides sorted by name
+    seed: int
+
+
+def configure(trial: Trial, data: str) -> Config:
+    """The configuration of `trial` on the faces in `data`."""
+    return load_config(PROFILE, data, f"{BASE} {trial.settings} seed={trial.seed}")
+
+
+def settings_of(overrides: str) -> str:
+    """What `overrides` change of the base: ``key=value``, sorted by key; empty where they change nothing.
+
+    Raises:
+        ConfigError: an unknown key or value.
+    """
+    base, changed = (dataclasses.asdict(load_config(PROFILE, "drawn", f"{BASE} {text}")) for text in ("", overrides))
+    return " ".join(f"{key}={changed[key]}" for key in sorted(base) if changed[key] != base[key])
+
+
+def declared(tables=None) -> dict[Trial, list[tuple[str, str]]]:
+    """The trials of `tables` (None: all) in the order in which they are run, each with its places (table, choice).
+
+    The first seed of every table comes first, so that a study that is cut short has something of everything.
+    """
+    trials = {}
+    for seed in SEEDS:
+        for table in TABLES if tables is None else tables:
+            if seed in seeds_of(table):
+                for choice, overrides in TABLES[table].items():
+                    trials.setdefault(Trial(settings_of(overrides), seed), []).append((table, choice))
+    return trials
+
+
+def seeds_of(table: str) -> tuple[int, ...]:
+    """The seeds with which the choices of `table` are run."""
+    return SEEDS if table in REPEATED else SEEDS[:1]
+
+
+def is_searched(trial: Trial) -> bool:
+    """Whether `trial` changes exactly the settings that are searched."""
+    return [item.partition("=")[0] for item in trial.settings.split()] == sorted(SEARCH)

@@ -1,0 +1,123 @@
+"""One trial of the study: trained, measured on held-out identities, described in a row of figures and provenance."""
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from facelib import recipe, study, verification
+from facelib.alarms import TrainingError
+from facelib.config import PAIRS_FILE, ROOT, TEST_FOLDER, Config
+from facelib.embedding import embed, pair_scores
+from facelib.experiment_table import COMPLETE, ERROR, FAILED
+from facelib.images import load_images
+from facelib.lfw import read_pairs
+from facelib.models import has_bfloat16
+from facelib.results import commit, digest
+from facelib.synthetic import draw_faces
+from facelib.training import Schedule, train
+
+
+def identify_study(data: str) -> dict:
+    """What all trials of one study on the faces in `data` have in common: format, base, code and data.
+
+    Raises:
+        ConfigError, NoFacesError: there are no faces to train on.
+    """
+    config = study.configure(study.Trial("", study.SEEDS[0]), data)
+    if config.drawn:
+        draw_faces(config)
+    base = {key: value for key, value in vars(config).items() if key not in (*recipe.INDECISIVE, "seed")}
+    folder = Path(recipe.__file__).parent
+    code = [hashlib.sha256((folder / f"{name}.py").read_bytes()).hexdigest() for name in recipe.DECISIVE]
+    faces = recipe.load_split(config).faces
+    return {"format": study.FORMAT, "base": digest(base), "code": digest(code), "data": faces.digest}
+
+
+def run_trial(trial: study.Trial, data: str, folder: Path, with_test: bool = False) -> dict:
+    """Train `trial`, or go on where it was cut short, and measure it; see `experiment_table.COLUMNS`.
+
+    A trial that cannot be trained is a result as well: its row says why. What may go otherwise another time (no memory,
+    a full disk) has the state "error".
+
+    Args:
+        folder: gets the trial's own folder with its checkpoints while it is trained.
+        with_test: measure the test pairs too, at the threshold that is best on the validation pairs.
+    """
+    row = {"settings": trial.settings, "seed": trial.seed, "reason": ""}
+    try:
+        config = study.configure(trial, data)
+        row |= _provenance(config)
+        return row | _train(config, folder, with_test)
+    except TrainingError as error:
+        return row | {"state": FAILED, "reason": _portable(str(error).partition("; the batch is in")[0], data)}
+    except Exception as error:  # whatever happens to one trial, the study goes on
+        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
+        return row | {"state": ERROR, "reason": _portable(f"{type(error).__name__}: {error}", data)}
+
+
+def _train(config: Config, folder: Path, with_test: bool) -> dict:
+    tf.keras.backend.clear_session()
+    split = recipe.load_split(config)
+    sampler, learner = recipe.build_sampler(config, split), recipe.build_learner(config, split)
+    folder = folder / recipe.training_folder(config, split.faces.digest).name
+    schedule = Schedule(config.epochs, config.steps_per_epoch, folder)
+    validate = recipe.validate_with(config, split, learner.model)
+    history = list(train(learner, recipe.batches_from(config, split, sampler), sampler.batch, schedule, validate))
+    end = history[-1]
+    images = end["steps"] * config.identities_per_batch * config.images_per_identity
+    alarms = [f"epoch {record['epoch']}: {record['alarm']}" for record in history if record["alarm"]]
+    figures = {
+        "state": FAILED if end["alarm"].startswith("collapse") else COMPLETE,
+        "reason": alarms[-1] if alarms else "",
+        "images": images,
+        "images_per_second": images / end["seconds"],
+    }
+    measured = ("validation_roc_auc", "validation_accuracy", "validation_average_precision")
+    figures |= {name: end[name] for name in (*measured, "loss", "spread", "active_share", "steps", "seconds")}
+    if with_test:
+        figures |= _test(config, learner.model, end["validation_threshold"])
+    shutil.rmtree(folder)
+    return figures
+
+
+def _test(config, model, threshold):
+    listed = read_pairs(config.faces / PAIRS_FILE, config.faces / TEST_FOLDER)
+    paths = sorted({path for pair in listed for path in (pair.first, pair.second)})
+    test = load_images(config.faces / TEST_FOLDER, paths, config.interim / "cache", config.test_crop)
+    rows = {path: row for row, path in enumerate(np.array(paths)[test.readable].tolist())}
+    pairs = [pair for pair in listed if pair.first in rows and pair.second in rows]
+    first, second = (np.array([rows[path] for path in side]) for side in list(zip(*pairs, strict=True))[:2])
+    matched = np.array([pair.matched for pair in pairs])
+    scores = pair_scores(embed(model, test.pixels, config.flip_average), first, second)
+    return {
+        "test_accuracy": verification.accuracy(scores, matched, threshold),
+        "test_roc_auc": verification.roc_auc(scores, matched),
+    }
+
+
+def _provenance(config):
+    cpu = Path("/proc/cpuinfo")
+    names = re.findall(r"^model name\s*: (.*)$", cpu.read_text() if cpu.exists() else "", re.MULTILINE)
+    return {
+        "faces": "drawn" if config.drawn else "real",
+        "commit": commit()["commit"] or "",
+        "python": platform.python_version(),
+        **{package: version(package) for package in ("tensorflow", "keras", "numpy")},
+        "processor": f"{os.cpu_count()} x {names[0] if names else platform.machine()}",
+        "bfloat16": "yes" if config.bfloat16 and has_bfloat16() else "no",
+    }
+
+
+def _portable(text, data):
+    """`text` without the places of this machine."""
+    for place, name in ((data, "DATA"), (str(ROOT), "."), (str(Path.home()), "~")):
+        text = text.replace(place, name) if place else text
+    return " ".join(text.split())[:300]

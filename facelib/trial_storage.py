@@ -1,0 +1,143 @@
+"""The trials of the study in an Optuna storage (Akiba et al. 2019, KDD): a file, beside the table of finished ones."""
+
+import fcntl
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from facelib import study
+from facelib.experiment_table import (
+    COMPLETE,
+    ERROR,
+    STUDY,
+    TableError,
+    check_study,
+    read_table,
+    trial_of,
+    write_table,
+)
+
+SEARCH = "search"  # beside the names of the tables
+
+
+class Storage(NamedTuple):
+    """The storage of a study, open."""
+
+    folder: Path  # of the storage, the locks, and the checkpoints of trials that are not over
+    table: Path  # the CSV file
+    identity: dict  # format, base, code and data, the same for all trials
+    tables: object  # optuna.Study with the declared trials, which have no parameters
+    search: object  # optuna.Study with those of the search
+    start: int  # how often `make experiments` was started
+
+
+def open_storage(folder: Path, table: Path, identity: dict, new_start: bool = False) -> Storage:
+    """Open the storage in `folder`, or make one that takes over the trials that are over in `table`.
+
+    With `new_start`, trials that ended in an error are run again.
+
+    Raises:
+        TableError: the storage or the table is damaged or of another study, or Optuna is not installed.
+    """
+    try:
+        import optuna
+        from sqlalchemy.exc import SQLAlchemyError
+    except ImportError:
+        raise TableError("Optuna is not installed: pip install -e '.[experiments]'") from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{table.stem}.db"
+    with locked(folder / "queue.lock"):
+        rows = read_table(table)
+        for row in rows:
+            check_study(row, identity, str(table))
+        try:
+            rdb = optuna.storages.RDBStorage(f"sqlite:///{path}", {"connect_args": {"timeout": 60}})
+            foreign = set(optuna.get_all_study_names(rdb)) - {"tables", SEARCH}
+            if foreign:
+                raise TableError(f"{path} holds another Optuna study, {min(foreign)}: move it away to start anew")
+            parts = [_open_study(optuna, rdb, name, identity, path) for name in ("tables", SEARCH)]
+        except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise TableError(
+                f"{path} is no storage of this version of Optuna ({reason}): move it away; trials that are over are"
+                f" taken over from {table}"
+            ) from None
+        start = parts[0].user_attrs.get("start", 0) + new_start
+        parts[0].set_user_attr("start", start)
+        storage = Storage(folder, table, identity, *parts, start)
+        known = recorded(storage)
+        for row in rows:
+            if row["state"] != ERROR and trial_of(row) not in known:
+                add_row(storage, row)
+        write_table(table, list(recorded(storage).values()))
+    return storage
+
+
+def _open_study(optuna, rdb, name, identity, path):
+    found = optuna.create_study(study_name=name, storage=rdb, direction="maximize", load_if_exists=True)
+    if not found.user_attrs and not found.get_trials(deepcopy=False):
+        for key in STUDY:
+            found.set_user_attr(key, identity[key])
+    check_study(found.user_attrs, identity, str(path))
+    return found
+
+
+def distributions() -> dict:
+    """What Optuna draws the settings of the search from."""
+    from optuna.distributions import FloatDistribution
+
+    return {name: FloatDistribution(low, high, log=log) for name, (low, high, log) in study.SEARCH.items()}
+
+
+def add_row(storage: Storage, row: dict, **attributes) -> None:
+    """Put a trial that is over into the storage, by its `row`; `attributes` are stored beside it."""
+    import optuna
+
+    attributes |= {"settings": row["settings"], "seed": row["seed"], "row": row}
+    settings = dict(item.split("=") for item in row["settings"].split())
+    searched = study.is_searched(trial_of(row))
+    complete = row["state"] == COMPLETE
+    (storage.search if searched else storage.tables).add_trial(
+        optuna.trial.create_trial(
+            state=optuna.trial.TrialState.COMPLETE if complete else optuna.trial.TrialState.FAIL,
+            value=row["validation_roc_auc"] if complete else None,
+            params={name: float(settings[name]) for name in study.SEARCH} if searched else {},
+            distributions=distributions() if searched else {},
+            user_attrs=attributes,
+        )
+    )
+
+
+def all_trials(storage: Storage) -> list:
+    """Everything in the storage, as optuna.trial.FrozenTrial."""
+    return [trial for part in (storage.tables, storage.search) for trial in part.get_trials(deepcopy=False)]
+
+
+def recorded(storage: Storage) -> dict[study.Trial, dict]:
+    """The rows of all trials that came to an end, the latest of each, by trial."""
+    return {trial_of(t.user_attrs["row"]): t.user_attrs["row"] for t in all_trials(storage) if "row" in t.user_attrs}
+
+
+def over(storage: Storage) -> dict[study.Trial, dict]:
+    """The rows of the trials that are not to be run again, by trial."""
+    rows = {}
+    for trial in all_trials(storage):
+        row = trial.user_attrs.get("row")
+        if row and (row["state"] != ERROR or trial.user_attrs.get("start") == storage.start):
+            rows[trial_of(row)] = row
+    return rows
+
+
+def trial_in(ticket) -> study.Trial | None:
+    """The trial that an optuna.trial.FrozenTrial is about; None where its process was killed before it said so."""
+    attributes = ticket.user_attrs
+    return study.Trial(attributes["settings"], attributes["seed"]) if "seed" in attributes else None
+
+
+@contextmanager
+def locked(path: Path):
+    """Hold the lock of the file `path`, or wait for it."""
+    with open(path, "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,68 @@
+from facelib import study
+from facelib.config import load_config
+from facelib.study import TABLES, Trial, configure, declared, is_searched, settings_of
+
+BASE = load_config(study.PROFILE, "drawn", study.BASE)
+
+
+def images(config):
+    return config.epochs * config.steps_per_epoch * config.identities_per_batch * config.images_per_identity
+
+
+def test_every_declared_trial_can_be_configured_and_keeps_its_settings():
+    for trial in declared():
+        config = configure(trial, "drawn")
+        assert config.seed == trial.seed
+        assert settings_of(trial.settings) == trial.settings
+    assert configure(Trial("", 8), "drawn").epochs == 5
+
+
+def test_equal_configurations_are_one_trial():
+    trials = declared()
+    names = trials[Trial("", study.SEEDS[0])]
+    bases = {table for table, choices in TABLES.items() if not choices[next(iter(choices))]}
+    assert {table for table, _ in names} == {*bases, "minutes"}
+    assert len({(tuple(sorted(vars(configure(trial, "drawn")).items()))) for trial in trials}) == len(trials)
+    assert settings_of("gamma=32 margin=0.2") == settings_of("margin=0.2 gamma=32.0") == "gamma=32.0 margin=0.2"
+    assert settings_of(f"gamma={BASE.gamma}") == ""
+
+
+def test_the_first_seed_of_everything_comes_before_the_other_seeds():
+    seeds = [trial.seed for trial in declared()]
+    assert seeds == sorted(seeds) and set(seeds) == set(study.SEEDS)
+    repeated = {table for trial, places in declared().items() if trial.seed == 9 for table, _ in places}
+    assert repeated == set(study.REPEATED)
+    assert list(declared(["minutes"])) == [
+        Trial("" if minutes == 5 else f"epochs={minutes}", 7) for minutes in (1, 2, 5, 10, 20, 30)
+    ]
+
+
+def test_batches_of_another_size_see_as_many_images():
+    for overrides in TABLES["P x K"].values():
+        config = load_config(study.PROFILE, "drawn", f"{study.BASE} {overrides}")
+        assert images(config) == images(BASE) == 128_000
+        share = config.warmup_steps / config.steps_per_epoch
+        assert share == BASE.warmup_steps / BASE.steps_per_epoch
+
+
+def test_only_the_minutes_are_of_another_length():
+    for trial, places in declared().items():
+        assert configure(trial, "drawn").epochs == 5 or {table for table, _ in places} == {study.MINUTES}
+
+
+def test_the_reference_is_that_of_the_profile():
+    mended = load_config(study.PROFILE, "drawn", f"{study.BASE} {TABLES['system']['reference, mended']}")
+    profile = load_config("reference", "drawn", "epochs=5 steps_per_epoch=26")
+    assert vars(mended) | {"profile": ""} == vars(profile) | {"profile": ""}
+    was = load_config(study.PROFILE, "drawn", f"{study.BASE} {TABLES['system']['reference as it was']}")
+    profile = load_config("reference-as-it-was", "drawn", "epochs=5 steps_per_epoch=26")
+    assert vars(was) | {"profile": ""} == vars(profile) | {"profile": ""}
+
+
+def test_a_search_trial_is_known_by_its_settings():
+    settings = settings_of("margin=0.3 gamma=20.5 learning_rate=2e-3 weight_decay=0.01")
+    assert is_searched(Trial(settings, 7))
+    assert settings == "gamma=20.5 learning_rate=0.002 margin=0.3 weight_decay=0.01"
+    assert not any(is_searched(trial) for trial in declared())
+    for name, (low, high, _) in study.SEARCH.items():
+        assert low < getattr(BASE, name) < high

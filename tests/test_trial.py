@@ -1,0 +1,140 @@
+import re
+
+import keras
+import numpy as np
+import pytest
+import tiny_study
+from conftest import write_image
+from keras import layers
+
+from facelib import recipe, study, verification
+from facelib import trial as trial_module
+from facelib.config import PAIRS_FILE, TEST_FOLDER, TRAINING_FOLDER
+from facelib.experiment_table import COLUMNS, read_table, write_table
+from facelib.models import UnitNorm
+from facelib.study import Trial
+from facelib.trial import identify_study, run_trial
+
+
+def tiny_network(name, embedding_size, bfloat16, seed):
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((112, 112, 3))
+    x = layers.Flatten()(layers.AveragePooling2D(16)(layers.Rescaling(1 / 127.5, -1)(inputs)))
+    return keras.Model(inputs, UnitNorm()(layers.Dense(embedding_size)(x)))
+
+
+@pytest.fixture
+def data(project, data_folder, write_faces, monkeypatch):
+    """A folder of small faces, on which tiny trials run."""
+    for patch in tiny_study.PATCHES:
+        monkeypatch.setattr(*patch)
+    monkeypatch.setattr(recipe, "build_network", tiny_network)
+    write_faces(data_folder / TRAINING_FOLDER, {str(name): 3 + name % 3 for name in range(12)})
+    for person in ("A", "B", "C"):
+        for number in (1, 2):
+            path = data_folder / TEST_FOLDER / person / f"{person}_000{number}.jpg"
+            write_image(path, (ord(person), number), (250, 250))
+    (data_folder / PAIRS_FILE).write_text("1\t3\nA 1 2\nB 1 2\nC 1 2\nA 1 B 1\nA 2 C 1\nB 2 C 2\n")
+    return str(data_folder)
+
+
+def test_a_trial_gives_the_figures_of_its_last_epoch_and_their_provenance(data, tmp_path):
+    row = run_trial(Trial("margin=0.3", 8), data, tmp_path / "runs")
+    assert row.keys() <= COLUMNS.keys() and (row["state"], row["faces"]) == ("complete", "real")
+    assert (row["settings"], row["seed"], row["steps"], row["images"]) == ("margin=0.3", 8, 4, 48)
+    assert all(0 <= row[name] <= 1 for name in ("validation_roc_auc", "validation_accuracy", "active_share"))
+    assert row["images_per_second"] == pytest.approx(48 / row["seconds"])
+    assert "test_accuracy" not in row
+    assert not list((tmp_path / "runs").iterdir())
+    again = run_trial(Trial("margin=0.3", 8), data, tmp_path / "runs")
+    timings = {"seconds": 0, "images_per_second": 0}
+    assert row | timings == again | timings
+    write_table(tmp_path / "table.csv", [row | identify_study(data)])
+    assert read_table(tmp_path / "table.csv")[0]["keras"] == keras.__version__
+
+
+def test_a_trial_that_was_cut_short_goes_on_from_its_checkpoint(data, tmp_path, monkeypatch):
+    whole = run_trial(Trial("", 7), data, tmp_path / "a")
+
+    def cut_short(*arguments):
+        yield next(train(*arguments))
+        raise KeyboardInterrupt
+
+    steps, train = [], trial_module.train
+    monkeypatch.setattr(trial_module, "train", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        run_trial(Trial("", 7), data, tmp_path / "b")
+    monkeypatch.setattr(trial_module, "train", train)
+    batches_from = recipe.batches_from
+    monkeypatch.setattr(recipe, "batches_from", lambda *a: lambda first: steps.append(first) or batches_from(*a)(first))
+    resumed = run_trial(Trial("", 7), data, tmp_path / "b")
+    assert steps == [2]
+    timings = {"seconds": 0, "images_per_second": 0}
+    assert resumed | timings == whole | timings
+
+
+def test_a_loss_that_is_not_finite_is_a_failed_trial_with_its_reason(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(recipe, "circle_loss", lambda anchors, *_: np.nan * anchors[0, 0])
+    row = run_trial(Trial("", 7), data, tmp_path)
+    assert row["state"] == "failed" and row["faces"] == "real"
+    assert row["reason"].startswith("the loss is not finite at step 1") and str(tmp_path) not in row["reason"]
+
+
+def test_a_collapse_is_a_failed_trial_with_its_reason_and_figures(data, tmp_path, monkeypatch):
+    def collapsed(name, embedding_size, bfloat16, seed):
+        inputs = keras.Input((112, 112, 3))
+        x = layers.Dense(embedding_size, kernel_initializer="zeros", bias_initializer="ones")
+        return keras.Model(inputs, UnitNorm()(x(layers.GlobalAveragePooling2D()(inputs))))
+
+    monkeypatch.setattr(recipe, "build_network", collapsed)
+    row = run_trial(Trial("learning_rate=0.0", 7), data, tmp_path)
+    assert row["state"] == "failed" and row["reason"].startswith("epoch 2: collapse: all embeddings are alike")
+    assert row["steps"] == 4 and row["spread"] < 0.1 and "validation_roc_auc" in row
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [("identities_per_batch=500", "NoFacesError: .*identities_per_batch can be"), ("gama=3", "ConfigError: unknown")],
+)
+def test_what_else_goes_wrong_is_recorded_without_places_of_this_machine(data, tmp_path, settings, reason, capsys):
+    row = run_trial(Trial(settings, 7), data, tmp_path)
+    assert row["state"] == "error"
+    assert re.match(reason, row["reason"]) and data not in row["reason"]
+    assert "error: " in capsys.readouterr().err
+
+
+def test_places_of_this_machine_do_not_reach_the_table(data, tmp_path, monkeypatch):
+    def broken(config):
+        raise OSError(f"{data}/casia-webface\n is gone")
+
+    monkeypatch.setattr(recipe, "load_split", broken)
+    assert run_trial(Trial("", 7), data, tmp_path)["reason"] == "OSError: DATA/casia-webface is gone"
+
+
+def test_test_pairs_are_measured_at_the_validation_threshold_and_only_when_asked(data, tmp_path, monkeypatch):
+    asked = []
+    accuracy = verification.accuracy
+    monkeypatch.setattr(
+        verification, "accuracy", lambda s, m, t: asked.append((len(s), sum(m), t)) or accuracy(s, m, t)
+    )
+    thresholds = []
+    validate_with = recipe.validate_with
+
+    def noted(*arguments):
+        validate = validate_with(*arguments)
+        return lambda: thresholds.append(validate()) or thresholds[-1]
+
+    monkeypatch.setattr(recipe, "validate_with", noted)
+    row = run_trial(Trial("", 7), data, tmp_path, with_test=True)
+    assert asked == [(6, 3, thresholds[-1]["validation_threshold"])]
+    assert row["test_accuracy"] in [n / 6 for n in range(7)] and 0 <= row["test_roc_auc"] <= 1
+
+
+def test_a_study_is_known_by_base_code_and_data(data, monkeypatch):
+    first = identify_study(data)
+    assert first == identify_study(data) and first["format"] == study.FORMAT
+    monkeypatch.setattr(study, "BASE", study.BASE + " gamma=3")
+    changed = identify_study(data)
+    assert changed["base"] != first["base"] and changed | {"base": 0} == first | {"base": 0}
+    monkeypatch.setattr(recipe, "DECISIVE", recipe.DECISIVE[:-1])
+    assert identify_study(data)["code"] != first["code"]
