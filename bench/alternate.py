@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from bench.side import LimitError
 
-AT_LEAST, AT_MOST, ENOUGH_SECONDS = 3, 15, 15.0
+AT_LEAST, AT_MOST, ENOUGH_SECONDS = 3, 15, 10.0
 PAUSE = 0.02  # seconds between two sides: threads of the one stop spinning before the other begins
 
 
@@ -40,7 +40,7 @@ class Row:
 def alternate(sides: dict[str, Callable], at_most: int = AT_MOST) -> dict[str, Series]:
     """Call each side once untimed, then all of them in turn, so that what else the machine does hits all alike.
 
-    There are at least 3 rounds (or `at_most`, where that is less), and then more until 15 s have passed.
+    There are at least 3 rounds (or `at_most`, where that is less), and then more until 10 s have passed.
 
     Args:
         sides: name -> function without arguments to an object with seconds and peak. One that raises LimitError is

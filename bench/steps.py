@@ -31,7 +31,7 @@ def facelib_step(folder, profile, identities, images, overrides="", keras_normal
 def plain_step(folder, profile, identities, images):
     """The same network, mining and loss in a plain compiled float32 loop with Adam; the function runs one step."""
     config = load_config(profile, "drawn")
-    model = build_network(config.network, config.embedding_size)
+    model = build_network(config.network, config.embedding_size, seed=config.seed)
     optimizer = keras.optimizers.Adam(0.0)
 
     @tf.function

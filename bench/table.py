@@ -30,7 +30,7 @@ def as_markdown(facts: dict, results: list, quick: bool = False) -> str:
     rows = [result for result in results if isinstance(result, Row)]
     if rows:
         lines += ["| row | what | ours | against | theirs | times better | goal |", "|---|---|---:|---|---:|---:|---|"]
-        lines += [_line(row) for row in rows] + [""]
+        lines += [_line(row, quick) for row in rows] + [""]
     for shares in (result for result in results if isinstance(result, Shares)):
         lines += _shares(shares) + [""]
     remarks = dict.fromkeys(result for result in results if isinstance(result, str))  # each once, in order
@@ -49,7 +49,7 @@ def _heading(facts):
     ]
 
 
-def _line(row: Row) -> str:
+def _line(row: Row, quick: bool) -> str:
     ours, theirs = (
         failure or (f"{_number(value)} {row.unit}" if value is not None else "")
         for value, failure in zip((row.ours, row.theirs), row.failures, strict=True)
@@ -59,7 +59,8 @@ def _line(row: Row) -> str:
         ratio += f" ({_number(row.lowest)} to {_number(row.highest)})"
     goal = ""
     if row.goal is not None:
-        goal = f"at least {row.goal:g}: {'met' if row.ratio is not None and row.ratio >= row.goal else 'missed'}"
+        reached = "met" if row.ratio is not None and row.ratio >= row.goal else "missed"
+        goal = f"at least {row.goal:g}" + ("" if quick else f": {reached}")
     return f"| {row.row} | {row.what} | {ours} | {row.against} | {theirs} | {ratio} | {goal} |"
 
 
