@@ -57,7 +57,7 @@ quote = '$(subst ','\'',$(1))'
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup all notebooks html report checks submission experiments test lab picture clean distclean FORCE
+.PHONY: help setup all notebooks html report checks submission experiments test lab bench picture clean distclean FORCE
 
 help:
 	@echo 'make all         execute the notebooks, then html, report, checks and submission'
@@ -70,10 +70,11 @@ help:
 	@echo '                 WORKERS=2: two at a time; ONLY="loss,P x K": these tables; LIST=1: show them, run none'
 	@echo 'make lab         work on the notebooks in JupyterLab'
 	@echo 'make test        check the code and run the tests'
+	@echo 'make bench       compare speed and memory with others, in .bench-venv -> reports/bench.md'
 	@echo 'make picture     draw the picture in README.md    -> docs/pipeline.png'
 	@echo 'make setup       the virtual environment in $(VENV) (the others do this first, where it is missing)'
 	@echo 'make clean       remove $(REPORTS); trained networks stay'
-	@echo 'make distclean   remove everything that was made, trained networks and .venv too; data sets stay'
+	@echo 'make distclean   remove everything that was made, trained networks and environments too; data sets stay'
 	@echo
 	@echo 'PROFILE=smoke    every part once, small; its figures prove nothing'
 	@echo 'PROFILE=laptop   two cores, minutes (the default)'
@@ -170,6 +171,22 @@ test: $(READY)
 lab: $(READY)
 	@$(PYTHON) -m jupyterlab notebooks
 
+bench: .bench-venv/.ready
+	@.bench-venv/bin/python -m bench
+
+# The packages of $(VENV), seen through a .pth file, and those that facelib is compared with.
+.bench-venv/.ready: bench/requirements.txt | $(READY)
+	@echo 'bench: installing what facelib is compared with (bench/requirements.txt) into .bench-venv (once; 1 GB) ...'
+	@rm -rf .bench-venv && $(PYTHON) -m venv --without-pip .bench-venv
+	@purelib='import sysconfig; print(sysconfig.get_path("purelib"))'; \
+	  $(PYTHON) -c "$$purelib" > "$$(.bench-venv/bin/python -c "$$purelib")/facelib.pth"
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 .bench-venv/bin/python -m pip install -r bench/requirements.txt \
+	  > .bench-venv/setup.log 2>&1 || \
+	  { tail -n 5 .bench-venv/setup.log >&2; \
+	    echo 'error: what facelib is compared with cannot be installed, so there is no benchmark;' \
+	         'everything that pip said is in .bench-venv/setup.log' >&2; exit 1; }
+	@touch $@
+
 picture: docs/pipeline.png
 docs/pipeline.png: docs/pipeline.py | $(READY)
 	@$(PYTHON) $<
@@ -178,5 +195,5 @@ clean:
 	rm -rf $(REPORTS)
 
 distclean:
-	rm -rf $(PROFILES:%=reports/%) data/interim .venv facelib.egg-info .pytest_cache .ruff_cache .hypothesis
-	find facelib tests notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
+	rm -rf $(PROFILES:%=reports/%) data/interim .venv .bench-venv facelib.egg-info .pytest_cache .ruff_cache .hypothesis
+	find facelib bench tests notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf

@@ -11,6 +11,7 @@ import pytest
 from facelib.config import ROOT, Config
 
 PACKAGE = ROOT / "facelib"
+BENCH = ROOT / "bench"
 FILES = sorted(PACKAGE.rglob("*.py"))
 MODULES = {path.stem: path for path in FILES if path.parent == PACKAGE and path.stem != "__init__"}
 TESTS = Path(__file__).parent
@@ -110,17 +111,35 @@ def test_light_modules_stay_light(module):
     assert heavy <= LIGHT[module]
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_facelib_knows_nothing_of_the_benchmark(path):
+    assert not {name.split(".")[0] for name in imported(path)} & {"bench", "torch", "pytorch_metric_learning"}
+
+
+def test_the_benchmark_loads_others_only_where_they_are_measured():
+    """What the measuring process loads reaches both sides: it stays free of TensorFlow and PyTorch."""
+    heavy = {"torch": {"peers"}, "tensorflow": {"steps", "feeding", "selecting", "verifying"}}
+    for package, modules in heavy.items():
+        importers = {
+            path.stem for path in BENCH.glob("*.py") if package in {name.split(".")[0] for name in imported(path)}
+        }
+        assert importers == modules
+    for path in BENCH.glob("*.py"):
+        sides = {f"bench.{module}" for modules in heavy.values() for module in modules}
+        assert not sides & {name.rpartition(".")[0] for name in imported(path)} | sides & {*imported(path)}
+
+
 def test_there_are_no_re_exports():
     assert not modules_of_facelib(PACKAGE / "__init__.py")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", FILES + sorted(BENCH.glob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_file_is_longer_than_200_lines(path):
     assert len(path.read_text().splitlines()) <= 200
 
 
 def test_there_is_no_drawer_for_everything():
-    assert not [path for path in FILES if re.search("util|helper|misc|common", path.stem)]
+    assert not [path for path in FILES + sorted(BENCH.glob("*.py")) if re.search("util|helper|misc|common", path.stem)]
 
 
 def notebook_code():
