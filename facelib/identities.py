@@ -105,12 +105,14 @@ class Sampler:
     ):
         needed = 2 if repeat_images else images_per_identity
         self.groups = [group for group in _groups(labels) if len(group) >= needed]
-        if not self.groups:
-            raise NoFacesError(f"no identity to train on has at least {needed} readable images: nothing to draw from")
         if len(self.groups) < identities_per_batch:
+            sizes = sorted(map(len, _groups(labels)), reverse=True)[identities_per_batch - 1 :]
+            ways = [f"identities_per_batch can be {len(self.groups)} at most"] if self.groups else []
+            if not repeat_images and sizes and sizes[0] >= 2:
+                ways.append(f"images_per_identity can be {sizes[0]} at most")
             raise NoFacesError(
-                f"a batch of {identities_per_batch} identities needs as many with at least {needed} images; there are"
-                f" {len(self.groups)}: identities_per_batch can be {len(self.groups)} at most"
+                f"a batch of {identities_per_batch} identities needs as many with at least {needed} readable images;"
+                f" there are {len(self.groups)}: {', or '.join(ways) or 'nothing to draw from'}"
             )
         self.identities_per_batch, self.images_per_identity = identities_per_batch, images_per_identity
         self.seed, self.replayed_batches = seed, replayed_batches

@@ -40,23 +40,48 @@ def select_triplets(labels, embeddings, method="semi-hard", margin=0.1, sources=
     labels = tf.convert_to_tensor(labels)
     positives, negatives = positive_mask(labels, sources), negative_mask(labels)
     pairs = tf.cast(tf.where(positives), tf.int32)  # shape (A, 2): anchor, positive
-    candidates = tf.gather(negatives, pairs[:, 0])  # shape (A, B)
     if method == "all":
-        triplets = tf.cast(tf.where(candidates), tf.int32)  # shape (T, 2): row of pairs, negative
+        triplets = tf.cast(tf.where(tf.gather(negatives, pairs[:, 0])), tf.int32)  # shape (T, 2): pair, negative
         return tf.concat([tf.gather(pairs, triplets[:, 0]), triplets[:, 1:]], axis=1)
 
     similarities = similarity_matrix(tf.stop_gradient(embeddings))
-    s_p = tf.gather_nd(similarities, pairs)[:, None]  # shape (A, 1)
-    s_n = tf.gather(similarities, pairs[:, 0])  # shape (A, B)
+    s_p = tf.gather_nd(similarities, pairs)  # shape (A,)
     if method == "semi-hard":
-        candidates &= (s_n < s_p) & (tf.cast(s_n, tf.float64) > tf.cast(s_p, tf.float64) - margin)
-    if method == MISTAKEN:
-        candidates &= s_n > s_p
-    negative = tf.argmax(tf.where(candidates, s_n, float("-inf")), axis=1, output_type=tf.int32)  # shape (A,)
-    triplets = tf.concat([pairs, negative[:, None]], axis=1)
-    if method == MISTAKEN:
-        return triplets  # argmax over nothing but -inf is 0
-    return tf.boolean_mask(triplets, tf.reduce_any(candidates, axis=1))
+        negative, found = _below(similarities, negatives, pairs, s_p, margin)
+    else:  # the most similar negative is the same for all pairs of an anchor
+        hardest = tf.argmax(tf.where(negatives, similarities, float("-inf")), axis=1, output_type=tf.int32)
+        negative, found = tf.gather(hardest, pairs[:, 0]), tf.gather(tf.reduce_any(negatives, axis=1), pairs[:, 0])
+        if method == MISTAKEN:
+            harder = found & (tf.gather_nd(similarities, tf.stack([pairs[:, 0], negative], axis=1)) > s_p)
+            negative, found = tf.where(harder, negative, 0), tf.ones_like(found)
+    return tf.boolean_mask(tf.concat([pairs, negative[:, None]], axis=1), found)
+
+
+def _below(similarities, negatives, pairs, s_p, margin):
+    """For each pair the most similar negative with s_p - margin < s_n < s_p, and whether there is one.
+
+    One positive of every anchor at a time, so that memory grows with B^2, not with the B^2 (K - 1) comparisons.
+    """
+    least = tf.cast(s_p, tf.float64) - margin
+    rounded = tf.cast(least, tf.float32)  # down, so that comparing in float32 decides as float64 would
+    least = tf.where(tf.cast(rounded, tf.float64) > least, tf.math.nextafter(rounded, float("-inf")), rounded)
+    anchors = pairs[:, 0]
+    counts = tf.math.bincount(anchors, minlength=tf.shape(similarities)[0])
+    rank = tf.range(tf.shape(pairs)[0]) - tf.gather(tf.cumsum(counts, exclusive=True), anchors)  # of p among a's
+    places, size = tf.stack([rank, anchors], axis=1), tf.shape(pairs)[0]
+    # row r, column a: which pair is anchor a's r-th; `size` where it has no more
+    no_pair = tf.fill((tf.maximum(tf.reduce_max(counts), 1), tf.shape(similarities)[0]), size)
+    table = tf.tensor_scatter_nd_update(no_pair, places, tf.range(size))
+    least, s_p = tf.concat([least, [0.0]], axis=0), tf.concat([s_p, [0.0]], axis=0)
+
+    def search(rows):
+        above, below = tf.gather(least, rows)[:, None], tf.gather(s_p, rows)[:, None]
+        window = negatives & (similarities > above) & (similarities < below)
+        best = tf.argmax(tf.where(window, similarities, float("-inf")), axis=1, output_type=tf.int32)
+        return tf.where(tf.reduce_any(window, axis=1), best, -1)
+
+    negative = tf.gather_nd(tf.map_fn(search, table, parallel_iterations=1), places)
+    return negative, negative >= 0
 
 
 def get_triplets(batch, model, method="semi-hard", margin=0.1):

@@ -200,9 +200,20 @@ def test_held_out_images_are_never_drawn():
 @pytest.mark.parametrize("repeat_images, needed, possible", [(False, 4, 3), (True, 2, 5)])
 def test_too_many_identities_a_batch_says_how_many_are_possible(repeat_images, needed, possible):
     labels = labels_of([1, 2, 3, 4, 5, 6])
-    with pytest.raises(NoFacesError, match=f"at least {needed} images.*identities_per_batch can be {possible} at most"):
+    with pytest.raises(
+        NoFacesError, match=f"at least {needed} readable images.*identities_per_batch can be {possible} at most"
+    ):
         Sampler(labels, 6, 4, seed=0, repeat_images=repeat_images)
     Sampler(labels, possible, 4, seed=0, repeat_images=repeat_images).batch(0)
+
+
+def test_too_many_images_an_identity_says_how_many_are_possible():
+    labels = labels_of([1, 2, 3, 4, 5, 6])
+    with pytest.raises(NoFacesError, match="there are 0: images_per_identity can be 4 at most"):
+        Sampler(labels, 3, 7, seed=0)
+    Sampler(labels, 3, 4, seed=0).batch(0)
+    with pytest.raises(NoFacesError, match="there are 0: nothing to draw from"):
+        Sampler(labels_of([1, 1, 1]), 2, 4, seed=0)
 
 
 # validation pairs
