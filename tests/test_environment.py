@@ -16,7 +16,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = (ROOT / "requirements.lock").read_text()
 CONDA_TEXT = (ROOT / "environment.yml").read_text()
 CONDA = yaml.safe_load(CONDA_TEXT)
-DIRECT = [Requirement(line) for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]]
+EXTRAS = PROJECT["optional-dependencies"]
+DIRECT = [Requirement(line) for line in PROJECT["dependencies"] + EXTRAS["dev"] + EXTRAS["experiments"]]
 LOCKED = [Requirement(line) for line in re.findall(r"^([a-z0-9][^\\\n]*==[^\\\n]*?) *\\?$", LOCK, re.MULTILINE)]
 # distributions whose package has another name
 PACKAGES = {"beautifulsoup4": "bs4", "ipython": "IPython", "pillow": "PIL", "pyyaml": "yaml", "scikit-learn": "sklearn"}
