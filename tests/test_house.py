@@ -17,38 +17,48 @@ TESTS = Path(__file__).parent
 
 # From the ground up: each module and what it may import of facelib.
 FLOORS = {
-    "config": set(),
+    "profiles": set(),
+    "config": {"profiles"},
     "progress": set(),
     "pairwise": set(),
     "identities": set(),
     "lfw": set(),
     "verification": set(),
+    "discriminant": set(),
     "cartoon": set(),
     "results": {"config"},
     "images": {"progress", "results"},
     "synthetic": {"cartoon", "config", "progress"},
     "models": {"images"},  # the size of an image
+    "texture": {"images", "models"},  # the size of an image, the unit norm
     "checkpoint": {"results"},
+    "alarms": {"results"},
     "losses": {"pairwise"},
     "mining": {"pairwise"},
     "dataset": {"identities", "images"},
     "embedding": {"images"},
-    "training": {"checkpoint", "pairwise", "progress"},
+    "training": {"alarms", "checkpoint", "pairwise", "progress"},
     "plots": {"config", "results"},
     "recipe": {
         "checkpoint", "config", "dataset", "embedding", "identities", "images", "losses", "mining", "models",
         "pairwise", "progress", "results", "training", "verification",
+    },
+    "streams": {
+        "checkpoint", "config", "discriminant", "images", "models", "progress", "recipe", "results", "texture",
     },
 }  # fmt: skip
 PUBLISHING = {"config", "progress", "publishing", "results"}  # knows nothing of faces
 
 # What else the light modules import, beside the standard library.
 LIGHT = {
+    "profiles": set(),
     "config": set(),
     "lfw": set(),
     "results": set(),
     "identities": {"numpy"},
     "checkpoint": {"numpy"},
+    "alarms": {"numpy"},
+    "discriminant": {"numpy"},
     "verification": {"numpy", "sklearn"},
 }
 HEAVY = {"IPython", "PIL", "keras", "matplotlib", "numpy", "sklearn", "tensorflow"}
