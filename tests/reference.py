@@ -120,7 +120,10 @@ def class_circle_loss(labels, embeddings, proxies, m, gamma, weights_from=None):
 
 
 def triplets(labels, similarities, method, margin, sources=None):
-    """The set of (a, p, n) that a method chooses, by a triple loop over float32 similarities, ties to the lowest n."""
+    """The set of (a, p, n) that a method chooses, by a triple loop over float32 similarities, ties to the lowest n.
+
+    "mistaken" is what the reference system did: the most similar negative above the positive, else index 0.
+    """
     chosen = set()
     for a in range(len(labels)):
         for p in range(len(labels)):
@@ -133,11 +136,23 @@ def triplets(labels, similarities, method, margin, sources=None):
                 s_p, s_n = float(similarities[a, p]), float(similarities[a, n])
                 if method == "all":
                     chosen.add((a, p, n))
-                elif method == "hard" or s_p - margin < s_n < s_p:
+                elif method == "hard" or (s_n > s_p if method == "mistaken" else s_p - margin < s_n < s_p):
                     best = n if best is None or s_n > float(similarities[a, best]) else best
+            if method == "mistaken" and best is None:
+                best = 0
             if best is not None:
                 chosen.add((a, p, best))
     return chosen
+
+
+def spread(embeddings):
+    """Standard deviation of each coordinate about its mean, mean over the coordinates, times the root of d."""
+    n, d = len(embeddings), len(embeddings[0])
+    deviations = []
+    for i in range(d):
+        mean = sum(float(x[i]) for x in embeddings) / n
+        deviations.append(math.sqrt(sum((float(x[i]) - mean) ** 2 for x in embeddings) / n))
+    return sum(deviations) / d * math.sqrt(d)
 
 
 def slope(function, point, step=1e-6):
