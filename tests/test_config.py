@@ -56,8 +56,9 @@ def test_unknown_key_lists_the_known_ones(item):
 
 @pytest.mark.parametrize(
     "item, type_name",
-    [("epochs=2.5", "int"), ("replayed_batches=1.5", "int"), ("texture_share=much", "float"), ("epochs=True", "int"), ("epochs=", "int"), ("bfloat16=1", "bool"), ("gamma=much", "float"),
-     ("gamma='1'", "float"), ("test_crop=5", "tuple"), ("epochs=2**3", "int")],
+    [("epochs=2.5", "int"), ("replayed_batches=1.5", "int"), ("texture_share=much", "float"),
+     ("epochs=True", "int"), ("epochs=", "int"), ("bfloat16=1", "bool"), ("gamma=much", "float"), ("gamma='1'", "float"),
+     ("test_crop=5", "tuple"), ("epochs=2**3", "int")],
 )  # fmt: skip
 def test_value_of_another_type_is_refused(item, type_name):
     key, _, text = item.partition("=")
@@ -73,7 +74,7 @@ def test_value_of_another_type_is_refused(item, type_name):
      "texture_images=0", "images_per_identity=1", "margin=0", "margin=1", "margin=-0.5", "auxiliary_margin=0",
      "auxiliary_margin=1", "gamma=0", "gamma=-1", "auxiliary_gamma=0", "validation_share=0", "validation_share=1",
      "texture_share=1", "texture_share=-0.1", "texture_share=1.5", "replayed_batches=-1", "texture_copies=-1",
-     "texture_shrinkage=-0.1", "triplets_weight=-1", "learning_rate=-0.1", "weight_decay=-1"],
+     "texture_shrinkage=-0.1", "texture_shrinkage=0", "triplets_weight=-1", "learning_rate=-0.1", "weight_decay=-1"],
 )  # fmt: skip
 def test_value_out_of_range_is_named(item):
     key = item.partition("=")[0]
@@ -159,7 +160,7 @@ def test_an_unknown_choice_lists_the_known_ones(key):
 def test_there_must_be_something_to_learn_from():
     nothing = "triplets_weight=0 pairs_weight=0 classes_weight=0"
     with pytest.raises(
-        ConfigError, match="^triplets_weight=0.0 must be positive where pairs_weight and classes_weight"
+        ConfigError, match="^triplets_weight=0.0 must be positive where pairs_weight and"
     ):
         load_config("smoke", "drawn", nothing)
     for name in ("triplets_weight", "pairs_weight", "classes_weight"):
@@ -171,6 +172,12 @@ def test_there_must_be_something_to_learn_from():
 def test_a_number_that_is_not_finite_is_refused(key, value):
     with pytest.raises(ConfigError, match=f"^{key}=-?inf must"):
         load_config("smoke", "drawn", f"{key}={value}")
+
+
+def test_as_many_components_as_dimensions_at_most():
+    with pytest.raises(ConfigError, match="^texture_components=11 must be at most texture_dimensions=10$"):
+        load_config("smoke", "drawn", "texture_dimensions=10 texture_components=11")
+    assert load_config("smoke", "drawn", "texture_dimensions=10 texture_components=10").texture_components == 10
 
 
 def test_the_texture_can_be_left_out():
