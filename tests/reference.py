@@ -214,7 +214,8 @@ def gradient_features(image, cell, orientations=18):
             down = image[min(row + 1, n - 1)][column] - image[max(row - 1, 0)][column]
             across = image[row][min(column + 1, n - 1)] - image[row][max(column - 1, 0)]
             turn = math.atan2(down, across) / (2 * math.pi) % 1.0
-            sums[row // cell, column // cell, min(int(turn * orientations), orientations - 1)] += math.hypot(down, across)
+            direction = min(int(turn * orientations), orientations - 1)
+            sums[row // cell, column // cell, direction] += math.hypot(down, across)
     features = []
     for row in range(cells - 1):
         for column in range(cells - 1):

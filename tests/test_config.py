@@ -57,8 +57,8 @@ def test_unknown_key_lists_the_known_ones(item):
 @pytest.mark.parametrize(
     "item, type_name",
     [("epochs=2.5", "int"), ("replayed_batches=1.5", "int"), ("texture_share=much", "float"),
-     ("epochs=True", "int"), ("epochs=", "int"), ("bfloat16=1", "bool"), ("gamma=much", "float"), ("gamma='1'", "float"),
-     ("test_crop=5", "tuple"), ("epochs=2**3", "int")],
+     ("epochs=True", "int"), ("epochs=", "int"), ("bfloat16=1", "bool"), ("gamma=much", "float"),
+     ("gamma='1'", "float"), ("test_crop=5", "tuple"), ("epochs=2**3", "int")],
 )  # fmt: skip
 def test_value_of_another_type_is_refused(item, type_name):
     key, _, text = item.partition("=")
@@ -159,9 +159,7 @@ def test_an_unknown_choice_lists_the_known_ones(key):
 
 def test_there_must_be_something_to_learn_from():
     nothing = "triplets_weight=0 pairs_weight=0 classes_weight=0"
-    with pytest.raises(
-        ConfigError, match="^triplets_weight=0.0 must be positive where pairs_weight and"
-    ):
+    with pytest.raises(ConfigError, match="^triplets_weight=0.0 must be positive where pairs_weight and"):
         load_config("smoke", "drawn", nothing)
     for name in ("triplets_weight", "pairs_weight", "classes_weight"):
         assert getattr(load_config("smoke", "drawn", f"{nothing} {name}=0.5"), name) == 0.5

@@ -4,11 +4,11 @@ import reference
 
 from facelib.discriminant import TooFewImagesError, fit_discriminant
 
-BLOCKS = [7, 4, 12]
+BLOCKS = [7, 4, 12]  # 23 features
 COMPONENTS = 4
 
 
-def people(seed=0, identities=9, images=5, size=sum(BLOCKS), repeat=1.0):
+def people(seed=0, identities=9, images=5, size=23):
     """Features (n, F) in which identities differ in some directions and their images in others; labels (n,)."""
     generator = np.random.default_rng(seed)
     labels = np.repeat(np.arange(identities), images)
@@ -172,7 +172,7 @@ def test_blocks_without_variance_count_nothing():
     features[:, 7:11] = 3
     mean, projection = fit(features, labels)
     assert np.isfinite(projection).all()
-    assert np.abs(((features - mean) @ projection)).max() < 100
+    assert np.abs((features - mean) @ projection).max() < 100
     without = fit(np.delete(features, range(7, 11), axis=1), labels, block_sizes=[7, 12])[1]
     kept = np.delete(projection, range(7, 11), axis=0)
     np.testing.assert_allclose(np.abs(kept), np.abs(without), atol=1e-3 * np.abs(without).max())

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from facelib.mining import METHODS, get_triplets, select_triplets
 from facelib.pairwise import similarity_matrix
 
-
 SOUND = [method for method in METHODS if method != "mistaken"]  # that one is the slip
 
 
