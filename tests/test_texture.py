@@ -182,14 +182,16 @@ def test_a_graph_gives_the_same_and_takes_any_number_of_images(faces):
         np.testing.assert_allclose(graph(faces[:count]), layer(faces)[:count], atol=1e-6)
 
 
-def test_a_policy_of_bfloat16_does_not_reach_the_features(faces):
-    expected = TextureFeatures()(faces[:1]).numpy()
+def test_a_policy_of_bfloat16_does_not_reach_the_features(grained):
+    images = grained[None]  # Keras would cast them to bfloat16, which holds integers to 256 and few fractions
+    expected = TextureFeatures()(images).numpy()
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
         network = build_texture_network(3)
-        np.testing.assert_array_equal(TextureFeatures()(faces[:1]), expected)
-        assert network.get_layer("features")(faces[:1]).dtype == network(faces[:1]).dtype == tf.float32
+        np.testing.assert_array_equal(TextureFeatures()(images), expected)
+        np.testing.assert_array_equal(network.get_layer("features")(images), expected)
         assert network.get_layer("projection").compute_dtype == "float32"
+        assert network(images).dtype == tf.float32
     finally:
         keras.mixed_precision.set_global_policy("float32")
 
