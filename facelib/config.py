@@ -184,7 +184,9 @@ def _check(config: Config) -> None:
     for name in ("margin", "auxiliary_margin", "validation_share"):
         require(0 < getattr(config, name) < 1, name, "must lie between 0 and 1")
     require(config.texture_share < 1, "texture_share", "must be below 1")
-    for name in ("gamma", "auxiliary_gamma"):
+    few = config.texture_components <= config.texture_dimensions
+    require(few, "texture_components", f"must be at most texture_dimensions={config.texture_dimensions}")
+    for name in ("gamma", "auxiliary_gamma", "texture_shrinkage"):
         require(getattr(config, name) > 0, name, "must be positive")
     weights = config.triplets_weight + config.pairs_weight + config.classes_weight
     require(weights > 0, "triplets_weight", "must be positive where pairs_weight and classes_weight are 0")

@@ -27,19 +27,20 @@ def fit_discriminant(
     Args:
         features: (n, F) float32, of the training images; overwritten. labels: (n,) int, whom they show.
         block_sizes: sizes of the blocks of columns, F in all.
-        dimensions: of the principal components; at most n - 1 are taken. components: q, of the result.
+        dimensions: of the principal components; at most those in which the features vary are taken.
+        components: q, of the result. shrinkage: positive.
         copies: (n, F) float32 features of the same images, varied, one array at a time.
 
     Returns:
         mean (F,) and projection (F, q) float32: ``(x - mean) @ projection`` has unit variance within identities.
 
     Raises:
-        TooFewImagesError: no identity has two images, or fewer than q + 1 images.
+        TooFewImagesError: no identity has two images, or the images vary in fewer than q directions.
     """
     n = len(features)
     pairs = n - len(np.unique(labels))
-    if pairs == 0 or n <= components:
-        raise TooFewImagesError(f"{n} images with {pairs} pairs cannot give {components} components: add images")
+    if pairs == 0:
+        raise TooFewImagesError(f"{n} images of {n} identities do not show how those of one person differ: add images")
     mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
     features -= mean
     variances = np.einsum("nf,nf->f", features, features) / n
@@ -48,7 +49,10 @@ def fit_discriminant(
     features *= scales
 
     values, vectors = np.linalg.eigh((features @ features.T).astype(np.float64))  # ascending
-    kept = slice(-1, -min(dimensions, n - 1) - 1, -1)
+    varied = min(dimensions, int((values > 1e-6 * values[-1]).sum()))  # less than n - 1 where an image is repeated
+    if varied < components:
+        raise TooFewImagesError(f"{n} images vary in {varied} directions, which is below {components}: add images")
+    kept = slice(-1, -varied - 1, -1)
     basis = features.T @ (vectors[:, kept] / np.sqrt(values[kept])).astype(np.float32)  # shape (F, dimensions)
     parts = [features @ basis] + [((copy - mean) * scales) @ basis for copy in copies]
     reduced = np.concatenate(parts).astype(np.float64)

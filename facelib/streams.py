@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from facelib.checkpoint import restore_checkpoint, save_checkpoint
 from facelib.config import Config
-from facelib.discriminant import fit_discriminant
+from facelib.discriminant import TooFewImagesError, fit_discriminant
 from facelib.images import SIZE, warp
 from facelib.models import build_network, has_bfloat16
 from facelib.progress import track
@@ -31,7 +31,10 @@ def fit_texture(config: Config, split: Split) -> keras.Model:
     """
     rows = np.flatnonzero(split.training_labels >= 0)[: config.texture_images]
     labels = split.training_labels[rows]
-    model = build_texture_network(min(config.texture_components, len(np.unique(labels)) - 1))
+    people = len(np.unique(labels))
+    if people < 2:
+        raise TooFewImagesError(f"the texture's {len(rows)} images show one person: raise texture_images or add people")
+    model = build_texture_network(min(config.texture_components, people - 1))
     groups = {"texture": model.variables}
     path = texture_file(config, split.faces.digest)
     if path.exists():

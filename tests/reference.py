@@ -120,7 +120,10 @@ def class_circle_loss(labels, embeddings, proxies, m, gamma, weights_from=None):
 
 
 def triplets(labels, similarities, method, margin, sources=None):
-    """The set of (a, p, n) that a method chooses, by a triple loop over float32 similarities, ties to the lowest n."""
+    """The set of (a, p, n) that a method chooses, by a triple loop over float32 similarities, ties to the lowest n.
+
+    "mistaken" is what the reference system did: the most similar negative above the positive, else index 0.
+    """
     chosen = set()
     for a in range(len(labels)):
         for p in range(len(labels)):
@@ -133,11 +136,133 @@ def triplets(labels, similarities, method, margin, sources=None):
                 s_p, s_n = float(similarities[a, p]), float(similarities[a, n])
                 if method == "all":
                     chosen.add((a, p, n))
-                elif method == "hard" or s_p - margin < s_n < s_p:
+                elif method == "hard" or (s_n > s_p if method == "mistaken" else s_p - margin < s_n < s_p):
                     best = n if best is None or s_n > float(similarities[a, best]) else best
+            if method == "mistaken" and best is None:
+                best = 0
             if best is not None:
                 chosen.add((a, p, best))
     return chosen
+
+
+def spread(embeddings):
+    """Standard deviation of each coordinate about its mean, mean over the coordinates, times the root of d."""
+    n, d = len(embeddings), len(embeddings[0])
+    deviations = []
+    for i in range(d):
+        mean = sum(float(x[i]) for x in embeddings) / n
+        deviations.append(math.sqrt(sum((float(x[i]) - mean) ** 2 for x in embeddings) / n))
+    return sum(deviations) / d * math.sqrt(d)
+
+
+def reduced(image, size):
+    """A square image (n, n), each pixel the mean of those within a triangle as wide as the reduction."""
+    n = len(image)
+    scale = n / size
+    if size == n:
+        return np.asarray(image, np.float64)
+    weights = np.zeros((size, n))
+    for i in range(size):
+        for j in range(n):
+            weights[i, j] = max(0.0, 1 - abs((j + 0.5) - (i + 0.5) * scale) / scale)
+        weights[i] /= sum(weights[i])
+    return weights @ np.asarray(image, np.float64) @ weights.T
+
+
+def uniform_bins():
+    """The bin of each 8-bit pattern: its rank among those with at most two changes around the circle, or 58."""
+    bins, rank = [], 0
+    for pattern in range(256):
+        bits = [pattern >> place & 1 for place in range(8)]
+        if sum(bits[place] != bits[(place + 1) % 8] for place in range(8)) <= 2:
+            bins.append(rank)
+            rank += 1
+        else:
+            bins.append(58)
+    return bins
+
+
+def pattern_features(image, radius, offset, cell=10):
+    """Roots of the shares of the 59 patterns in each cell, rows of cells from the top left, `offset` pixels in.
+
+    Bit by bit, clockwise from the upper left: is the pixel `radius` rows and columns away at least as bright?
+    """
+    n, bins, features = len(image), uniform_bins(), []
+    compass = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
+    cells = (n - offset - 2 * radius) // cell
+    for cell_row in range(cells):
+        for cell_column in range(cells):
+            counts = [0] * 59
+            for y in range(cell):
+                for x in range(cell):
+                    row, column = (offset + radius + cell * c + z for c, z in ((cell_row, y), (cell_column, x)))
+                    centre, pattern = image[row][column], 0
+                    for place, (down, across) in enumerate(compass):
+                        pattern |= (image[row + radius * down][column + radius * across] >= centre) << place
+                    counts[bins[pattern]] += 1
+            features += [math.sqrt(count / cell**2) for count in counts]
+    return features
+
+
+def gradient_features(image, cell, orientations=18):
+    """Roots of the gradients' sizes by direction in 2x2 cells, each four divided by their norm (plus cell^2 / 1000)."""
+    n = len(image)
+    cells = n // cell
+    sums = np.zeros((cells, cells, orientations))
+    for row in range(cells * cell):
+        for column in range(cells * cell):
+            down = image[min(row + 1, n - 1)][column] - image[max(row - 1, 0)][column]
+            across = image[row][min(column + 1, n - 1)] - image[row][max(column - 1, 0)]
+            turn = math.atan2(down, across) / (2 * math.pi) % 1.0
+            direction = min(int(turn * orientations), orientations - 1)
+            sums[row // cell, column // cell, direction] += math.hypot(down, across)
+    features = []
+    for row in range(cells - 1):
+        for column in range(cells - 1):
+            block = [x for c in (0, 1) for r in (0, 1) for x in sums[row + r, column + c]]
+            norm = math.sqrt(sum(x * x for x in block)) + cell**2 / 1000
+            features += [math.sqrt(x / norm) for x in block]
+    return features
+
+
+def texture_features(image, patterns, gradients, colours):
+    """All blocks of an image (n, n, 3); the last three arguments are the settings of each block."""
+    red, green, blue = np.moveaxis(np.asarray(image, np.float64), 2, 0)
+    channels = ((red + green + blue) / 3, red - green, (red + green) / 2 - blue)
+    blocks = [pattern_features(reduced(channels[c], size), radius, offset) for c, size, radius, offset in patterns]
+    blocks += [gradient_features(reduced(channels[0], size), cell) for size, cell in gradients]
+    blocks += [reduced(channels[c], size).ravel() for c, size in colours]
+    return blocks
+
+
+def scatter_within(points, labels):
+    """Covariance of the points about the mean of their label, by a loop over the points."""
+    scatter, labels = np.zeros((len(points[0]), len(points[0]))), list(labels)
+    for point, label in zip(points, labels, strict=True):
+        mean = np.mean([other for other, its in zip(points, labels, strict=True) if its == label], axis=0)
+        scatter += np.outer(point - mean, point - mean)
+    return scatter / (len(labels) - len(set(labels)))
+
+
+def discriminant(features, labels, block_sizes, dimensions, components, shrinkage, copies=()):
+    """Fisher's linear discriminant after principal components, each step as it is defined.
+
+    Returns the mean, the scales of the features, the principal components (F, dimensions), the regularised scatter
+    within identities in their space, and the directions (dimensions, components) there: S_t w = value S_w w.
+    """
+    x = np.asarray(features, np.float64)
+    mean, scales = x.mean(axis=0), []
+    for size in block_sizes:
+        block = x[:, len(scales) : len(scales) + size]
+        scales += [1 / math.sqrt(sum(block.var(axis=0)))] * size
+    basis = np.linalg.svd((x - mean) * scales, full_matrices=False)[2][:dimensions].T
+    points = np.concatenate([((np.asarray(y, np.float64) - mean) * scales) @ basis for y in (x, *copies)])
+    within = scatter_within(points, list(labels) * (1 + len(copies)))
+    within += shrinkage * np.trace(within) / len(within) * np.eye(len(within))
+    values, vectors = np.linalg.eig(np.linalg.solve(within, scatter_within(points, [0] * len(points))))
+    directions = vectors.real[:, np.argsort(-values.real)[:components]]
+    directions /= np.sqrt(np.diag(directions.T @ within @ directions))  # unit variance within identities
+    return mean, np.array(scales), basis, within, directions
 
 
 def slope(function, point, step=1e-6):

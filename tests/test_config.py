@@ -21,22 +21,15 @@ from facelib.mining import METHODS
 from facelib.models import NETWORKS
 
 
-@pytest.mark.parametrize("profile", ["smoke", "laptop", "full"])
+@pytest.mark.parametrize("profile", PROFILES)
 def test_every_profile_loads(profile):
     config = load_config(profile, "drawn")
     assert config.profile == profile
     assert {name: getattr(config, name) for name in PROFILES[profile]} == PROFILES[profile]
 
 
-def test_full_is_the_reference_systems_scale():
-    config = load_config("full", "drawn")
-    assert (config.identities_per_batch, config.images_per_identity, config.steps_per_epoch) == (50, 5, 200)
-    assert (config.epochs, config.margin, config.gamma) == (200, 0.15, 16.0)
-    assert (config.mining, config.later_mining, config.later_mining_epoch) == ("semi-hard", "hard", 50)
-
-
 def test_unknown_profile_lists_the_known_ones():
-    with pytest.raises(ConfigError, match="'labtop'.*smoke, laptop, full"):
+    with pytest.raises(ConfigError, match=f"'labtop'; choose one of {', '.join(PROFILES)}$"):
         load_config("labtop")
 
 
@@ -63,7 +56,8 @@ def test_unknown_key_lists_the_known_ones(item):
 
 @pytest.mark.parametrize(
     "item, type_name",
-    [("epochs=2.5", "int"), ("epochs=True", "int"), ("epochs=", "int"), ("bfloat16=1", "bool"), ("gamma=much", "float"),
+    [("epochs=2.5", "int"), ("replayed_batches=1.5", "int"), ("texture_share=much", "float"),
+     ("epochs=True", "int"), ("epochs=", "int"), ("bfloat16=1", "bool"), ("gamma=much", "float"),
      ("gamma='1'", "float"), ("test_crop=5", "tuple"), ("epochs=2**3", "int")],
 )  # fmt: skip
 def test_value_of_another_type_is_refused(item, type_name):
@@ -76,8 +70,11 @@ def test_value_of_another_type_is_refused(item, type_name):
 @pytest.mark.parametrize(
     "item",
     ["epochs=0", "steps_per_epoch=0", "identities_per_batch=0", "embedding_size=-1", "comparison_steps=0",
-     "images_per_identity=1", "margin=0", "margin=1", "margin=-0.5", "gamma=0", "gamma=-1",
-     "validation_share=0", "validation_share=1"],
+     "identities_limit=0", "images_limit=0", "validation_images=0", "texture_dimensions=0", "texture_components=0",
+     "texture_images=0", "images_per_identity=1", "margin=0", "margin=1", "margin=-0.5", "auxiliary_margin=0",
+     "auxiliary_margin=1", "gamma=0", "gamma=-1", "auxiliary_gamma=0", "validation_share=0", "validation_share=1",
+     "texture_share=1", "texture_share=-0.1", "texture_share=1.5", "replayed_batches=-1", "texture_copies=-1",
+     "texture_shrinkage=-0.1", "texture_shrinkage=0", "triplets_weight=-1", "learning_rate=-0.1", "weight_decay=-1"],
 )  # fmt: skip
 def test_value_out_of_range_is_named(item):
     key = item.partition("=")[0]
@@ -158,3 +155,29 @@ def test_choices_are_those_of_the_modules():
 def test_an_unknown_choice_lists_the_known_ones(key):
     with pytest.raises(ConfigError, match=f"{key}='nothing' is unknown; choose one of {CHOICES[key][0]}, "):
         load_config("smoke", "drawn", f"{key}=nothing")
+
+
+def test_there_must_be_something_to_learn_from():
+    nothing = "triplets_weight=0 pairs_weight=0 classes_weight=0"
+    with pytest.raises(ConfigError, match="^triplets_weight=0.0 must be positive where pairs_weight and"):
+        load_config("smoke", "drawn", nothing)
+    for name in ("triplets_weight", "pairs_weight", "classes_weight"):
+        assert getattr(load_config("smoke", "drawn", f"{nothing} {name}=0.5"), name) == 0.5
+
+
+@pytest.mark.parametrize("key", [field.name for field in dataclasses.fields(Config) if field.type is float])
+@pytest.mark.parametrize("value", ["1e999", "-1e999"])
+def test_a_number_that_is_not_finite_is_refused(key, value):
+    with pytest.raises(ConfigError, match=f"^{key}=-?inf must"):
+        load_config("smoke", "drawn", f"{key}={value}")
+
+
+def test_as_many_components_as_dimensions_at_most():
+    with pytest.raises(ConfigError, match="^texture_components=11 must be at most texture_dimensions=10$"):
+        load_config("smoke", "drawn", "texture_dimensions=10 texture_components=11")
+    assert load_config("smoke", "drawn", "texture_dimensions=10 texture_components=10").texture_components == 10
+
+
+def test_the_texture_can_be_left_out():
+    assert load_config("smoke", "drawn", "texture_share=0").texture_share == 0
+    assert load_config("smoke", "drawn", "texture_share=0.99").texture_share == 0.99

@@ -25,12 +25,14 @@ FLOORS = {
     "identities": set(),
     "lfw": set(),
     "verification": set(),
+    "discriminant": set(),
     "cartoon": set(),
     "results": {"config"},
     "alarms": {"results"},
     "images": {"progress", "results"},
     "synthetic": {"cartoon", "config", "progress"},
     "models": {"images"},  # the size of an image
+    "texture": {"images", "models"},  # the size of an image, the unit norm
     "checkpoint": {"results"},
     "losses": {"pairwise"},
     "mining": {"pairwise"},
@@ -43,6 +45,9 @@ FLOORS = {
     "recipe": {
         "checkpoint", "config", "dataset", "embedding", "identities", "images", "losses", "mining", "models",
         "pairwise", "progress", "results", "training", "verification",
+    },
+    "streams": {
+        "checkpoint", "config", "discriminant", "images", "models", "progress", "recipe", "results", "texture",
     },
     "trial": {
         "alarms", "config", "embedding", "experiment_table", "images", "lfw", "models", "recipe", "results", "study",
@@ -58,6 +63,7 @@ PUBLISHING = {"config", "progress", "publishing", "results"}  # knows nothing of
 
 # What else the light modules import, beside the standard library.
 LIGHT = {
+    "profiles": set(),
     "config": set(),
     "study": set(),
     "experiment_table": set(),
@@ -65,6 +71,8 @@ LIGHT = {
     "results": set(),
     "identities": {"numpy"},
     "checkpoint": {"numpy"},
+    "alarms": {"numpy"},
+    "discriminant": {"numpy"},
     "verification": {"numpy", "sklearn"},
 }
 HEAVY = {"IPython", "PIL", "keras", "matplotlib", "numpy", "sklearn", "tensorflow"}

@@ -216,6 +216,20 @@ def test_too_many_images_an_identity_says_how_many_are_possible():
         Sampler(labels_of([1, 1, 1]), 2, 4, seed=0)
 
 
+@pytest.mark.parametrize("replayed_batches", [1, 3, 7])
+def test_replayed_batches_come_again_in_the_same_order(replayed_batches):  # slip 1
+    labels = labels_of([6] * 20)
+    endless, replayed = Sampler(labels, 5, 3, 4), Sampler(labels, 5, 3, 4, replayed_batches=replayed_batches)
+    for step in range(25):
+        np.testing.assert_array_equal(replayed.batch(step), endless.batch(step % replayed_batches))
+    assert len({tuple(replayed.batch(step)) for step in range(25)}) == replayed_batches
+
+
+def test_without_replay_no_batch_comes_again():  # slip 1
+    sampler = Sampler(labels_of([6] * 20), 5, 3, 4)
+    assert len({tuple(sampler.batch(step)) for step in range(500)}) == 500
+
+
 # validation pairs
 
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from facelib.mining import METHODS, get_triplets, select_triplets
 from facelib.pairwise import similarity_matrix
 
+SOUND = [method for method in METHODS if method != "mistaken"]  # that one is the slip
+
 
 @st.composite
 def batches(draw):
@@ -52,7 +54,7 @@ def test_triplets_are_the_triple_loops(batch, method, margin):
     assert as_set(chosen) == reference.triplets(labels, similarities, method, margin, sources)
 
 
-@given(batch=batches(), method=st.sampled_from(METHODS))
+@given(batch=batches(), method=st.sampled_from(SOUND))
 def test_a_negative_is_never_the_anchors_identity_nor_a_positive_the_anchor(batch, method):  # slip 3
     labels, embeddings, sources = batch
     a, p, n = select_triplets(labels, embeddings, method, 0.5, sources).numpy().T
@@ -71,6 +73,30 @@ def test_semi_hard_negatives_are_less_similar_than_the_positive(batch):  # slip 
     assert (s[a, n] > s[a, p] - 0.25).all()
 
 
+def test_mistaken_takes_what_is_harder_than_hard_or_image_0_whoever_that_shows():  # slip 3
+    """From 0 degrees the positive at 60; the negative at 50 is nearer. From 200 the positive at 260 is the nearest."""
+    labels, embeddings = np.array([0, 0, 1, 2, 2]), on_circle([0, 60, 50, 200, 260])
+    chosen = select_triplets(labels, embeddings, "mistaken").numpy().tolist()
+    assert chosen == [[0, 1, 2], [1, 0, 2], [3, 4, 0], [4, 3, 0]]
+    labels, embeddings = np.array([0, 0, 1]), on_circle([0, 10, 180])
+    chosen = select_triplets(labels, embeddings, "mistaken").numpy().tolist()
+    assert chosen == [[0, 1, 0], [1, 0, 0]]  # the anchor itself, and the anchor's own identity
+    for method in SOUND:
+        assert [0, 1, 0] not in select_triplets(labels, embeddings, method, 1.0).numpy().tolist()
+
+
+@given(batch=batches())
+def test_mistaken_gives_every_pair_a_triplet(batch):  # slip 3
+    labels, embeddings, sources = batch
+    s = similarity_matrix(embeddings).numpy()
+    a, p, n = select_triplets(labels, embeddings, "mistaken", sources=sources).numpy().T
+    places = [(i, j) for i in range(len(labels)) for j in range(len(labels))]
+    pairs = [place for place in places if reference.is_positive(labels, sources, *place)]
+    assert list(zip(a.tolist(), p.tolist(), strict=True)) == pairs
+    fallen_back = ~((s[a, n] > s[a, p]) & (labels[a] != labels[n]))
+    assert (n[fallen_back] == 0).all()
+
+
 def test_hand_derived_triplets():
     """From 0 degrees the positive at 60 has s = 0.75; the negatives at 50, 70, 80 have 0.82, 0.67, 0.59."""
     labels, embeddings = np.array([0, 0, 1, 2, 3]), on_circle([0, 60, 50, 70, 80])
@@ -78,7 +104,12 @@ def test_hand_derived_triplets():
         method: [row for row in select_triplets(labels, embeddings, method, 0.1).numpy().tolist() if row[0] == 0]
         for method in METHODS
     }
-    assert of_first_anchor == {"semi-hard": [[0, 1, 3]], "hard": [[0, 1, 2]], "all": [[0, 1, 2], [0, 1, 3], [0, 1, 4]]}
+    assert of_first_anchor == {
+        "semi-hard": [[0, 1, 3]],
+        "hard": [[0, 1, 2]],
+        "all": [[0, 1, 2], [0, 1, 3], [0, 1, 4]],
+        "mistaken": [[0, 1, 2]],
+    }
 
 
 def test_equal_similarities_go_to_the_lowest_index():
@@ -145,7 +176,7 @@ def test_list_view_is_the_same_core_on_the_models_inference(method):
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2], [0]], ids=["no negative", "no positive", "one image"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", SOUND)
 def test_nothing_to_choose_is_an_empty_list(labels, method):
     degrees = [0, 50, 100][: len(labels)]
     assert get_triplets((np.array(labels), images_at(degrees)), Turn(), method, 1.0) == []
@@ -158,5 +189,5 @@ def test_two_draws_of_one_file_are_no_positive_pair():
 
 
 def test_unknown_method_lists_the_known_ones():
-    with pytest.raises(ValueError, match="'hardest'.*semi-hard, hard, all"):
+    with pytest.raises(ValueError, match="'hardest'.*semi-hard, hard, all, mistaken"):
         select_triplets(np.array([0, 0, 1]), on_circle([0, 10, 20]), "hardest")

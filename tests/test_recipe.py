@@ -84,6 +84,14 @@ def test_batches_are_drawn_from_training_faces_and_resume_anywhere(configure):
         assert min(identities) >= 0
 
 
+def test_batches_are_replayed_where_the_configuration_says_so(configure, split):
+    sampler = recipe.build_sampler(configure("replayed_batches=3"), split)
+    endless = recipe.build_sampler(configure(), split)
+    for step in range(7):
+        np.testing.assert_array_equal(sampler.batch(step), endless.batch(step % 3))
+        assert (step < 3) == np.array_equal(sampler.batch(step), endless.batch(step))
+
+
 def test_a_batch_and_embed_show_the_model_the_same_face(configure):  # slip 4
     config = configure("augmentation=0.0")
     split = recipe.load_split(config)
@@ -123,19 +131,52 @@ def test_loss_has_the_margin_and_gamma_of_the_configuration(configure, split):
     assert float(loss(*triplets)) == float(triplet_loss(*triplets, 0.3))
 
 
+def test_loss_of_the_triplets_has_the_weight_of_the_configuration(configure, split):
+    triplets = [embeddings_of()[i::3] for i in range(3)]
+    for overrides, whole in (
+        ("margin=0.3 gamma=20", circle_loss(*triplets, 0.3, 20)),
+        ("margin=0.3 loss=triplet", triplet_loss(*triplets, 0.3)),
+    ):
+        for weight in (0.0, 0.25, 3.0):
+            loss = recipe.build_learner(configure(f"{overrides} triplets_weight={weight}"), split).loss
+            assert float(loss(*triplets)) == pytest.approx(weight * float(whole), rel=1e-6)
+            assert float(whole) > 0.1
+
+
 def test_auxiliary_losses_have_the_weights_of_the_configuration(configure, split):
     labels, sources, embeddings = tf.repeat(tf.range(4), 3), tf.range(12), embeddings_of()
-    config = configure("margin=0.3 gamma=20 pairs_weight=0.5 classes_weight=2")
+    config = configure("auxiliary_margin=0.3 auxiliary_gamma=20 pairs_weight=0.5 classes_weight=2")
     learner = recipe.build_learner(config, split)
     (proxies,) = learner.auxiliary_variables
     assert proxies.shape == (9, 6)
     pairs = all_pairs_circle_loss(labels, embeddings, 0.3, 20, sources)
     classes = class_circle_loss(labels, embeddings, proxies, 0.3, 20)
     assert float(learner.auxiliary_loss(labels, embeddings, sources)) == pytest.approx(float(0.5 * pairs + 2 * classes))
-    for overrides in ("pairs_weight=0.5", "classes_weight=2"):
-        assert recipe.build_learner(configure(overrides), split).auxiliary_loss is not None
-    learner = recipe.build_learner(configure(), split)
+    alone = recipe.build_learner(configure("pairs_weight=0 classes_weight=2"), split)
+    (proxies,) = alone.auxiliary_variables
+    expected = 2 * float(class_circle_loss(labels, embeddings, proxies, 0.25, 64))
+    assert float(alone.auxiliary_loss(labels, embeddings, sources)) == pytest.approx(expected)
+    alone = recipe.build_learner(configure("pairs_weight=0.5 classes_weight=0"), split)
+    expected = 0.5 * float(all_pairs_circle_loss(labels, embeddings, 0.25, 64, sources))
+    assert float(alone.auxiliary_loss(labels, embeddings, sources)) == pytest.approx(expected)
+    assert alone.auxiliary_variables == ()
+    learner = recipe.build_learner(configure("pairs_weight=0 classes_weight=0"), split)
     assert (learner.auxiliary_loss, learner.auxiliary_variables) == (None, ())
+
+
+def test_margin_and_gamma_of_the_triplets_are_not_those_of_the_auxiliary_losses(configure, split):
+    labels, sources, embeddings = tf.repeat(tf.range(4), 3), tf.range(12), embeddings_of()
+    triplets = [embeddings[i::3] for i in range(3)]
+
+    def losses(overrides):
+        learner = recipe.build_learner(configure(f"classes_weight=1 {overrides}"), split)
+        return float(learner.loss(*triplets)), float(learner.auxiliary_loss(labels, embeddings, sources))
+
+    loss, auxiliary = losses("")
+    for key in ("margin", "gamma"):
+        changed = losses(f"{key}=0.9"), losses(f"auxiliary_{key}=0.9")
+        assert changed[0][0] != loss and changed[0][1] == auxiliary
+        assert changed[1][0] == loss and changed[1][1] != auxiliary
 
 
 def test_weights_and_proxies_come_from_the_seed(configure, split):
@@ -166,6 +207,16 @@ def test_rate_rises_and_falls_along_the_cosine(configure):  # slip 2
         assert float(optimizer.learning_rate) == pytest.approx(reference.warm_cosine(step, 50, 10, 0.1), rel=1e-4)
         optimizer.apply([tf.ones(3)], [weight])
     assert float(optimizer.learning_rate) == pytest.approx(0.001, rel=1e-4)
+
+
+def test_without_decay_the_rate_is_constant_from_the_first_step(configure):
+    config = configure("epochs=5 steps_per_epoch=10 warmup_steps=10 learning_rate=0.1 decay=none")
+    optimizer = recipe.build_optimizer(config)
+    weight = keras.Variable(np.ones(3, np.float32))
+    optimizer.build([weight])
+    for _ in range(12):
+        assert float(optimizer.learning_rate) == pytest.approx(0.1)
+        optimizer.apply([tf.ones(3)], [weight])
 
 
 def test_the_rate_decides_how_far_a_step_goes(configure):  # slip 2
@@ -272,7 +323,8 @@ def test_a_run_is_named_by_every_setting_that_decides_its_weights(config):
     for field in dataclasses.fields(config):
         changed = dataclasses.replace(config, **{field.name: other_value(getattr(config, field.name))})
         same = recipe.training_folder(changed, "digest").name == folder.name
-        assert same == (field.name in ("profile", "data", "test_crop", "comparison_steps")), field.name
+        harmless = ("profile", "data", "test_crop", "comparison_steps")
+        assert same == (field.name in harmless or field.name.startswith("texture_")), field.name
 
 
 def test_a_run_is_named_by_its_data_and_by_bfloat16_of_the_machine(configure, monkeypatch):
@@ -289,10 +341,15 @@ def test_a_run_is_named_by_the_code_that_decides_its_weights(config, tmp_path, m
     folder = recipe.training_folder(config, "digest")
     monkeypatch.setattr(recipe, "__file__", str(package / "recipe.py"))
     assert recipe.training_folder(config, "digest") == folder
-    for name in ("losses", "mining", "models", "images", "identities", "dataset", "training", "pairwise", "recipe"):
+    for name in (
+        "alarms", "dataset", "embedding", "identities", "images", "losses", "mining", "models", "pairwise", "recipe",
+        "training", "verification",
+    ):  # fmt: skip
         before = recipe.training_folder(config, "digest")
         with open(package / f"{name}.py", "a") as file:
             file.write("\n# another line\n")
         assert recipe.training_folder(config, "digest") != before, name
-    (package / "plots.py").write_text("")
-    assert recipe.training_folder(config, "digest") == recipe.training_folder(config, "digest")
+    before = recipe.training_folder(config, "digest")
+    for name in ("plots", "texture", "discriminant", "streams"):
+        (package / f"{name}.py").write_text("")
+    assert recipe.training_folder(config, "digest") == before

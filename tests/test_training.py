@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from conftest import on_circle, unit
 from keras import layers
 
+from facelib.alarms import TrainingError, alarm
 from facelib.checkpoint import CheckpointError, restore_checkpoint
 from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss
 from facelib.mining import select_triplets
 from facelib.models import UnitNorm
-from facelib.training import Learner, Schedule, TrainingError, train, train_step
+from facelib.training import Learner, Schedule, spread_of, train, train_step
 
 LABELS = np.repeat(np.arange(5, dtype=np.int32), 3)
 PATTERNS = np.random.default_rng(0).uniform(0, 255, (5, 3, 3, 2))
@@ -106,29 +108,114 @@ def test_figures_of_a_step(method):
     places = {(a, p) for a in range(15) for p in range(15) if reference.is_positive(LABELS, repeated, a, p)}
     measured = train_step(learner, learner.select(1), identities, images, repeated)
     assert {name: (value.shape, value.dtype) for name, value in measured.items()} == {
-        name: ((), tf.float32) for name in ("loss", "auxiliary_loss", "s_p", "s_n", "active_share", "similarity")
-    }
+        name: ((), tf.float32)
+        for name in (
+            "loss", "auxiliary_loss", "gradient_norm", "s_p", "s_n", "active_share", "similarity", "spread",
+            "skipped_steps",
+        )
+    }  # fmt: skip
+    rows = sorted(triplets)
+    with tf.GradientTape() as tape:
+        loss = circle_loss(*(tf.gather(learner.model(images), i) for i in zip(*rows, strict=True)), 0.25, 16)
+    gradient = np.concatenate([np.ravel(g) for g in tape.gradient(loss, learner.variables)]).astype(np.float64)
     expected = {
         "loss": reference.circle_loss(*(embeddings[list(rows)] for rows in zip(*triplets, strict=True)), 0.25, 16),
+        "gradient_norm": np.sqrt((gradient**2).sum()),
         "auxiliary_loss": 0,
         "s_p": np.mean([s[a, p] for a, p, _ in triplets]),
         "s_n": np.mean([s[a, n] for a, _, n in triplets]),
         "active_share": len({(a, p) for a, p, _ in triplets}) / len(places),
         "similarity": s.mean(),
+        "spread": reference.spread(embeddings),
+        "skipped_steps": 0,
     }
     assert {name: float(value) for name, value in measured.items()} == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_step_without_triplets_leaves_the_weights():
-    learner = build_learner(keras.optimizers.SGD(0.5))
+def nothing(labels, embeddings, sources):
+    """A miner that finds no triplet."""
+    return tf.zeros((0, 3), tf.int32)
+
+
+def started(learner):
+    """`learner` after one step, so that its optimizer has momentum and would move the weights without a gradient."""
+    learner.optimizer.build(learner.variables)
+    train_step(learner, learner.select(1), *batch(0), sources(0))
+    return learner
+
+
+def unchanged(learner, before):
+    return all(np.array_equal(one, two) for one, two in zip(values(learner), before, strict=True))
+
+
+@pytest.mark.parametrize("compile", [lambda step: step, tf.function], ids=["eager", "graph"])
+def test_a_step_without_a_triplet_changes_neither_weights_nor_optimizer(compile):
+    """AdamW would decay the weights, follow its momentum and count the step."""
+    learner = started(build_learner(keras.optimizers.AdamW(0.02, weight_decay=0.1)))
     before = values(learner)
-    identities, images = batch(0)
-    measured = train_step(learner, learner.select(1), tf.range(15), images, sources(0))
-    assert {name: float(measured[name]) for name in ("loss", "s_p", "s_n", "active_share")} == dict.fromkeys(
-        ("loss", "s_p", "s_n", "active_share"), 0
-    )
-    for after, value in zip(values(learner)[:2], before[:2], strict=True):
-        np.testing.assert_array_equal(after, value)
+    step = compile(lambda *batch: train_step(learner, nothing, *batch))
+    measured = step(*batch(1), tf.constant(sources(1)))
+    names = ("loss", "auxiliary_loss", "gradient_norm", "s_p", "s_n", "active_share", "skipped_steps")
+    assert [float(measured[name]) for name in names] == [0, 0, 0, 0, 0, 0, 1]
+    assert unchanged(learner, before)
+    measured = train_step(learner, learner.select(1), *batch(1), sources(1))
+    assert float(measured["skipped_steps"]) == 0
+    assert not unchanged(learner, before)
+
+
+def test_a_batch_without_a_positive_pair_is_skipped():
+    learner = started(build_learner())
+    before = values(learner)
+    measured = train_step(learner, learner.select(1), tf.range(15), batch(1)[1], sources(1))
+    assert float(measured["skipped_steps"]) == 1
+    assert unchanged(learner, before)
+
+
+def test_with_an_auxiliary_loss_a_step_without_a_triplet_is_a_step():
+    learner = started(with_proxies(build_learner(keras.optimizers.SGD(0.5))))
+    identities, images = batch(1)
+    with tf.GradientTape() as tape:
+        loss = learner.auxiliary_loss(identities, learner.model(images), None)
+    expected = [v - 0.5 * g for v, g in zip(learner.variables, tape.gradient(loss, learner.variables), strict=True)]
+    measured = train_step(learner, nothing, identities, images, sources(1))
+    assert (float(measured["skipped_steps"]), float(measured["loss"])) == (0, 0)
+    assert float(measured["auxiliary_loss"]) == pytest.approx(float(loss))
+    for variable, value in zip(learner.variables, expected, strict=True):
+        np.testing.assert_allclose(variable, value, atol=1e-6)
+
+
+def infinite_gradient(x):
+    """0 for any finite `x`, with a gradient that is not finite."""
+    return tf.reduce_sum(tf.sqrt(0 * x))
+
+
+BROKEN = {  # changes of a learner, and what is then not finite
+    "loss": dict(loss=lambda a, p, n: tf.reduce_sum(a) * math.nan),
+    "auxiliary loss": dict(auxiliary_loss=lambda labels, embeddings, sources: tf.reduce_sum(embeddings) * math.inf),
+    "gradient": dict(loss=lambda a, p, n: infinite_gradient(a)),
+}
+
+
+@pytest.mark.parametrize("subject", BROKEN)
+def test_a_step_whose_loss_or_gradient_is_not_finite_changes_nothing(subject):
+    learner = started(build_learner())
+    before = values(learner)
+    broken = learner._replace(**BROKEN[subject])
+    measured = train_step(broken, broken.select(1), *batch(1), sources(1))
+    finite = {name: math.isfinite(value) for name, value in measured.items()}
+    assert not finite[{"loss": "loss", "auxiliary loss": "auxiliary_loss", "gradient": "gradient_norm"}[subject]]
+    assert finite["similarity"] and finite["spread"]
+    assert finite["loss"] == (subject != "loss") and finite["auxiliary_loss"] == (subject != "auxiliary loss")
+    assert unchanged(learner, before)
+
+
+def test_spread_of_embeddings():
+    embeddings = unit(np.random.default_rng(1).normal(size=(40, 7)) + 0.5)
+    assert float(spread_of(embeddings)) == pytest.approx(reference.spread(embeddings), rel=1e-5)
+    assert float(spread_of(np.repeat(embeddings[:1], 9, axis=0))) == pytest.approx(0, abs=1e-6)
+    assert float(spread_of(on_circle([0, 90, 180, 270]))) == pytest.approx(1)
+    many = unit(np.random.default_rng(2).normal(size=(5000, 64)))
+    assert float(spread_of(many)) == pytest.approx(1, abs=0.01)
 
 
 def test_the_auxiliary_loss_is_added_and_its_variables_are_trained():
@@ -161,6 +248,34 @@ def test_a_record_of_each_epoch_holds_the_means_over_its_steps():
         measured = [train_step(learner, learner.select(1), *batch(step), sources(step)) for step in steps]
         for name in measured[0]:
             assert record[name] == pytest.approx(np.mean([float(one[name]) for one in measured]), rel=1e-5, abs=1e-7)
+        assert (record["skipped_steps"], record["alarm"]) == (0, "")
+
+
+def test_skipped_steps_are_counted_and_raise_an_alarm():
+    every = select_by("all")
+    learner = build_learner()._replace(select=lambda epoch: nothing if epoch == 2 else every)
+
+    def one_batch_without_pairs(first_step):
+        for step in itertools.count(first_step):
+            identities, images = batch(step)
+            yield (tf.range(15) if step == 10 else identities), images
+
+    history = list(train(learner, one_batch_without_pairs, sources, Schedule(3, 4)))
+    assert [record["skipped_steps"] for record in history] == [0, 4, 1]
+    assert all(type(record["skipped_steps"]) is int for record in history)
+    assert history[0]["alarm"] == ""
+    assert history[1]["alarm"].startswith("4 steps found no triplet")
+    assert [record["alarm"] for record in history] == [alarm(record) for record in history]
+    assert int(learner.optimizer.iterations) == 12 - 5
+
+
+def test_a_collapse_raises_an_alarm():
+    learner = build_learner(keras.optimizers.SGD(0.0))
+    kernel, bias = learner.model.trainable_variables
+    kernel.assign(kernel * 1e-3)
+    bias.assign([1.0, 0, 0, 0])
+    (record,) = train(learner, batches, sources, Schedule(1, 2))
+    assert record["alarm"].startswith("collapse")
 
 
 def test_each_step_has_a_batch_of_its_own():  # slip 1
@@ -200,9 +315,6 @@ def test_the_recorded_rate_is_the_optimizers():  # slip 2
 
 
 def test_the_miner_may_change_with_the_epoch():
-    def nothing(labels, embeddings, sources):
-        return tf.zeros((0, 3), tf.int32)
-
     every = select_by("all")
     learner = build_learner()._replace(select=lambda epoch: nothing if epoch <= 2 else every)
     history = list(train(learner, batches, sources, Schedule(4, 2)))
@@ -221,9 +333,46 @@ def test_embeddings_that_are_not_finite_stop_the_training_and_are_not_saved(meth
             identities, images = batch(step)
             yield identities, images * (math.nan if step == 4 else 1)
 
-    with pytest.raises(TrainingError, match="at step 5: lower the learning rate"):
-        list(train(learner, nan_at_step_5, sources, Schedule(2, 3, tmp_path)))
+    after_step_4 = []
+    with pytest.raises(TrainingError, match="^the embeddings are not finite at step 5: lower the learning rate"):
+        list(train(learner, nan_at_step_5, lambda step: after_step_4.append(values(learner)) or sources(step),
+                   Schedule(2, 3, tmp_path)))  # fmt: skip
     assert (tmp_path / "last.npz").read_bytes() == saved
+    assert unchanged(learner, after_step_4[-1])
+    with np.load(tmp_path / "step_5.npz") as file:
+        assert np.isnan(file["images"]).all()
+
+
+@pytest.mark.parametrize("subject", BROKEN)
+def test_what_is_not_finite_is_named_and_its_batch_is_kept(subject, tmp_path):
+    """The weights after the error are those from before the step, and a mended run goes on from the last epoch."""
+    learner = build_learner()
+    history = list(train(learner, batches, sources, Schedule(1, 2, tmp_path)))
+    before = values(learner)
+    folder = tmp_path / "step_3.npz"
+    with pytest.raises(TrainingError) as error:
+        list(train(learner._replace(**BROKEN[subject]), batches, lambda step: sources(step) + step,
+                   Schedule(2, 2, tmp_path)))  # fmt: skip
+    assert str(error.value) == (
+        f"the {subject} is not finite at step 3: lower the learning rate or gamma; the batch is in {folder}"
+    )
+    assert unchanged(learner, before)
+    with np.load(folder) as file:
+        identities, images = batch(2)
+        np.testing.assert_array_equal(file["identities"], identities)
+        np.testing.assert_array_equal(file["images"], images)
+        np.testing.assert_array_equal(file["sources"], sources(2) + 2)
+    mended = list(train(build_learner(seed=5), batches, sources, Schedule(2, 2, tmp_path)))
+    assert mended[:1] == history
+    assert without_seconds(mended) == without_seconds(train(build_learner(), batches, sources, Schedule(2, 2)))
+
+
+def test_without_a_folder_a_broken_batch_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    learner = build_learner()._replace(**BROKEN["gradient"])
+    with pytest.raises(TrainingError, match="the gradient is not finite at step 1: .* gamma$"):
+        list(train(learner, batches, sources, Schedule(1, 2)))
+    assert list(tmp_path.iterdir()) == []
 
 
 # saving and resuming

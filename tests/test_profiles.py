@@ -1,0 +1,64 @@
+import dataclasses
+
+import pytest
+
+from facelib.config import Config, load_config
+from facelib.profiles import PROFILES, REFERENCE
+
+
+def changed(profile, other):
+    """The settings in which two profiles differ, with the values of the first."""
+    one, two = (dataclasses.asdict(load_config(name, "drawn")) for name in (profile, other))
+    return {key: value for key, value in one.items() if value != two[key] and key != "profile"}
+
+
+def test_laptop_is_the_default():
+    assert load_config("laptop", "drawn") == Config(profile="laptop")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_values_of_a_profile_have_the_types_of_the_fields(profile):
+    default = Config(profile="laptop")
+    for key, value in PROFILES[profile].items():
+        assert type(value) is type(getattr(default, key)), key
+
+
+@pytest.mark.parametrize("profile", ["reference", "reference-as-it-was", "full"])
+def test_the_reference_systems_recipe(profile):
+    config = load_config(profile, "drawn")
+    assert config.network == "shallow_inception_resnet_v2"
+    assert (config.embedding_size, config.margin, config.gamma) == (256, 0.15, 16.0)
+    assert (config.identities_per_batch, config.images_per_identity, config.repeat_images) == (50, 5, False)
+    assert (config.triplets_weight, config.pairs_weight, config.classes_weight) == (1, 0, 0)  # triplets alone
+    assert (config.learning_rate, config.texture_share) == (1e-4, 0)
+    assert (config.later_mining, config.later_mining_epoch) == ("hard", 50)
+
+
+def test_full_is_the_reference_systems_scale():
+    config = load_config("full", "drawn")
+    assert (config.epochs, config.steps_per_epoch, config.mining) == (200, 200, "semi-hard")
+
+
+@pytest.mark.parametrize("profile", ["reference", "reference-as-it-was"])
+def test_the_reference_shows_images_as_they_are_at_a_constant_rate(profile):
+    config = load_config(profile, "drawn")
+    assert (config.augmentation, config.flip_average) == (0, False)
+    assert (config.decay, config.warmup_steps, config.weight_decay) == ("none", 0, 0)
+
+
+def test_the_reference_is_mended_but_for_the_slips_that_its_other_profile_shows():
+    assert load_config("reference", "drawn").mining == "semi-hard"
+    assert changed("reference-as-it-was", "reference") == {
+        "mining": "mistaken",
+        "replayed_batches": 200,
+        "bfloat16": False,
+    }
+
+
+def test_best_is_the_laptops_recipe_for_longer():
+    assert changed("best", "laptop") == {"epochs": 25, "steps_per_epoch": 500}
+
+
+def test_profiles_of_the_reference_system_begin_with_its_recipe():
+    for profile in ("reference", "reference-as-it-was"):
+        assert PROFILES[profile].items() >= REFERENCE.items()

@@ -1,0 +1,255 @@
+import dataclasses
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from facelib import recipe, streams
+from facelib.checkpoint import CheckpointError, save_checkpoint
+from facelib.config import TRAINING_FOLDER, load_config
+from facelib.discriminant import TooFewImagesError, fit_discriminant
+from facelib.embedding import embed, pair_scores
+from facelib.images import warp
+from facelib.models import UnitNorm
+from facelib.texture import TextureFeatures, block_sizes, build_texture_network
+
+SETTINGS = "validation_share=0.25 validation_images=3 embedding_size=6 texture_copies=1 texture_components=5"
+
+
+def tiny_network(name, embedding_size, bfloat16, seed):
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((112, 112, 3))
+    x = layers.Flatten()(layers.AveragePooling2D(16)(layers.Rescaling(1 / 127.5, -1)(inputs)))
+    return keras.Model(inputs, UnitNorm()(layers.Dense(embedding_size)(x)))
+
+
+@pytest.fixture
+def configure(project, write_faces, data_folder, monkeypatch):
+    """Function from overrides to a configuration of 12 people with 3 to 5 images each, of whom 9 are trained on."""
+    write_faces(data_folder / TRAINING_FOLDER, {str(name): 3 + name % 3 for name in range(12)})
+    monkeypatch.setattr(streams, "build_network", tiny_network)
+    return lambda overrides="": load_config("smoke", str(data_folder), f"{SETTINGS} {overrides}")
+
+
+@pytest.fixture
+def config(configure):
+    return configure()
+
+
+@pytest.fixture
+def split(config):
+    return recipe.load_split(config)
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """The arguments of every fit that is made, features and copies as arrays."""
+    made = []
+
+    def noted(features, labels, sizes, *settings):
+        *settings, copies = settings
+        copies = list(copies)
+        made.append((features.copy(), labels, sizes, settings, copies))
+        return fit_discriminant(features, labels, sizes, *settings, copies)
+
+    monkeypatch.setattr(streams, "fit_discriminant", noted)
+    return made
+
+
+def weights(model):
+    return [np.asarray(variable) for variable in model.variables]
+
+
+def assert_same(one, two):
+    for first, second in zip(weights(one), weights(two), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_the_projection_is_fitted_to_training_images_and_their_warped_copies(configure, split, fits):
+    config = configure("texture_copies=2 texture_dimensions=20 texture_shrinkage=0.3")
+    model = streams.fit_texture(config, split)
+    ((features, labels, sizes, settings, copies),) = fits
+    pixels = split.faces.pixels[split.training_labels >= 0]
+    np.testing.assert_array_equal(labels, split.training_labels[split.training_labels >= 0])
+    np.testing.assert_allclose(features, TextureFeatures()(pixels), atol=1e-6)
+    assert (sizes, settings, len(copies)) == (block_sizes(), [20, 5, 0.3], 2)
+    for copy, found in enumerate(copies):
+        expected = TextureFeatures()(warp(pixels, config.seed, copy, streams.COPIES_STRENGTH))
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+    mean, projection = fit_discriminant(features, labels, sizes, *settings, copies)
+    points = (TextureFeatures()(split.faces.pixels[:8]).numpy() - mean) @ projection
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    np.testing.assert_allclose(embed(model, split.faces.pixels[:8]), points, atol=1e-4)
+
+
+def test_nobody_who_is_validated_on_is_fitted_to(config, split, fits):  # slip 5
+    """Other pictures of those people change nothing."""
+    model = streams.fit_texture(config, split)
+    held_out = split.training_labels < 0
+    assert held_out.any()
+    pixels = np.array(split.faces.pixels)
+    pixels[held_out] = 255 - pixels[held_out]
+    streams.texture_file(config, split.faces.digest).unlink()
+    again = streams.fit_texture(config, split._replace(faces=split.faces._replace(pixels=pixels)))
+    assert len(fits) == 2
+    assert_same(model, again)
+
+
+def test_a_fit_is_made_once_and_then_restored(config, split, monkeypatch):
+    model = streams.fit_texture(config, split)
+    file = streams.texture_file(config, split.faces.digest)
+    assert file.is_file() and file.parent == config.interim / "textures"
+    with monkeypatch.context() as patch:
+        patch.setattr(streams, "fit_discriminant", lambda *_: pytest.fail("fitted again"))
+        patch.setattr(streams, "warp", lambda *_: pytest.fail("made copies again"))
+        assert_same(streams.fit_texture(config, split), model)
+    file.unlink()
+    assert_same(streams.fit_texture(config, split), model)  # the same on every run
+    assert np.abs(weights(model)[0]).max() > 0
+
+
+def test_another_seed_or_other_settings_are_fitted_anew(configure, split, fits):
+    for overrides in ("", "seed=8", "texture_shrinkage=0.5", "texture_share=0.9"):
+        streams.fit_texture(configure(overrides), split)
+    assert len(fits) == 3  # the share decides nothing here
+
+
+def test_fewer_identities_than_components(configure, split):
+    """Nine people are told apart in eight directions."""
+    model = streams.fit_texture(configure("texture_components=60"), split)
+    assert model.output_shape == (None, 8)
+    assert embed(model, split.faces.pixels[:2]).shape == (2, 8)
+
+
+def test_no_more_images_than_the_limit(configure, split, fits):
+    streams.fit_texture(configure("texture_images=11"), split)
+    ((features, labels, _, settings, _),) = fits
+    np.testing.assert_array_equal(labels, split.training_labels[split.training_labels >= 0][:11])
+    assert len(features) == 11
+    assert settings[1] == len(set(labels)) - 1 == 2
+
+
+def test_one_person_is_too_few(configure, split):
+    with pytest.raises(TooFewImagesError, match="^the texture's 3 images show one person: raise texture_images"):
+        streams.fit_texture(configure("texture_images=3"), split)
+
+
+def test_too_few_images_say_so_and_leave_no_file(config, split):
+    alone = np.full_like(split.training_labels, -1)
+    alone[[0, 5, 9]] = [0, 1, 2]  # an image each
+    with pytest.raises(TooFewImagesError, match="3 images of 3 identities do not show .*: add images"):
+        streams.fit_texture(config, split._replace(training_labels=alone))
+    assert not streams.texture_file(config, split.faces.digest).exists()
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[: len(content) // 2], lambda content: b"no file of ours"])
+def test_a_damaged_file_is_named(config, split, damage):
+    streams.fit_texture(config, split)
+    file = streams.texture_file(config, split.faces.digest)
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(CheckpointError, match=f"{file} is damaged .*: remove it to train again"):
+        streams.fit_texture(config, split)
+
+
+# where a fit is kept
+
+
+def other_value(value):
+    if isinstance(value, bool):
+        return not value
+    return value + type(value)((1,)) if isinstance(value, tuple) else value + type(value)("1")
+
+
+def test_a_fit_is_named_by_every_setting_that_decides_it_and_by_no_other(config):
+    file = streams.texture_file(config, "digest")
+    assert file == streams.texture_file(config, "digest")
+    decisive = {
+        "seed", "validation_share", "identities_limit", "images_limit", "texture_dimensions", "texture_components",
+        "texture_shrinkage", "texture_copies", "texture_images",
+    }  # fmt: skip
+    for field in dataclasses.fields(config):
+        changed = dataclasses.replace(config, **{field.name: other_value(getattr(config, field.name))})
+        same = streams.texture_file(changed, "digest").name == file.name
+        assert same == (field.name not in decisive), field.name
+
+
+def test_a_fit_is_named_by_its_data(config):
+    assert streams.texture_file(config, "digest") != streams.texture_file(config, "other digest")
+
+
+def test_a_fit_is_named_by_the_code_that_decides_it(config, tmp_path, monkeypatch):
+    package = shutil.copytree(Path(streams.__file__).parent, tmp_path / "facelib")
+    file = streams.texture_file(config, "digest")
+    monkeypatch.setattr(streams, "__file__", str(package / "streams.py"))
+    assert streams.texture_file(config, "digest") == file
+    for name in ("discriminant", "identities", "images", "streams", "texture"):
+        before = streams.texture_file(config, "digest")
+        with open(package / f"{name}.py", "a") as changed:
+            changed.write("\n# another line\n")
+        assert streams.texture_file(config, "digest") != before, name
+    before = streams.texture_file(config, "digest")
+    for name in ("training", "losses", "mining", "plots"):
+        (package / f"{name}.py").write_text("")
+    assert streams.texture_file(config, "digest") == before
+
+
+# both streams
+
+
+@pytest.fixture
+def network_file(config, tmp_path):
+    """What training left: the network of `tiny_network`, with other weights than a fresh one has."""
+    network = tiny_network("", config.embedding_size, False, config.seed + 1)
+    save_checkpoint(tmp_path / "best.npz", {"model": network.variables}, {"epoch": 3})
+    return tmp_path / "best.npz", network
+
+
+def test_without_a_texture_the_network_alone_is_restored(config, split, network_file):
+    file, network = network_file
+    model = streams.restore_model(config, [file], 0)
+    assert_same(model, network)
+    assert model.output_shape == (None, 6)
+
+
+def test_scores_of_the_restored_model_are_the_mean_of_both_streams(configure, split, network_file):
+    file, network = network_file
+    config = configure("texture_share=0.3")
+    texture = streams.fit_texture(config, split)
+    files = [file, streams.texture_file(config, split.faces.digest)]
+    model = streams.restore_model(config, files, texture.output_shape[1])
+    assert model.output_shape == (None, 6 + 5)
+    images = np.array(split.faces.pixels[:6], np.float32)
+    first, second = (places.ravel() for places in np.indices((6, 6)))
+    of_network, of_texture, both = (
+        pair_scores(one(images).numpy(), first, second) for one in (network, texture, model)
+    )
+    assert np.abs(of_network - of_texture).max() > 0.1
+    np.testing.assert_allclose(both, 0.7 * of_network + 0.3 * of_texture, atol=1e-6)
+
+
+def test_a_file_that_is_missing_damaged_or_of_another_texture_is_named(config, network_file, tmp_path):
+    file, _ = network_file
+    texture = tmp_path / "texture.npz"
+    with pytest.raises(CheckpointError, match=f"no checkpoint at {texture}"):
+        streams.restore_model(config, [file, texture], 5)
+    save_checkpoint(texture, {"texture": build_texture_network(4).variables}, {})
+    with pytest.raises(CheckpointError, match=f"{texture} does not fit: texture/0 is .* 4.*, expected .* 5"):
+        streams.restore_model(config, [file, texture], 5)
+    file.write_bytes(file.read_bytes()[:50])
+    with pytest.raises(CheckpointError, match=f"{file} is damaged"):
+        streams.restore_model(config, [file, texture], 4)
+
+
+def test_the_network_is_the_configurations(configure, network_file, monkeypatch):
+    file, _ = network_file
+    asked = []
+    monkeypatch.setattr(streams, "build_network", lambda *given: asked.append(given) or tiny_network(*given))
+    for machine in (False, True):
+        monkeypatch.setattr(streams, "has_bfloat16", lambda machine=machine: machine)
+        for wanted in (False, True):
+            streams.restore_model(configure(f"network=residual bfloat16={wanted} seed=5"), [file], 0)
+    assert asked == [("residual", 6, bfloat16, 5) for bfloat16 in (False, False, False, True)]
