@@ -11,11 +11,13 @@ from facelib import study
 from facelib.config import Config
 from facelib.results import write_atomically
 
-# column -> type; numbers may be empty where nothing was measured
+# column -> type; numbers may be empty where nothing was measured. Figures are those of the network alone, but for
+# "joined", those of the network and the texture stream together.
 COLUMNS = {
     "settings": str, "seed": int, "state": str, "reason": str,
     "validation_roc_auc": float, "validation_accuracy": float, "validation_average_precision": float,
-    "loss": float, "spread": float, "active_share": float, "test_accuracy": float, "test_roc_auc": float,
+    "joined_roc_auc": float, "joined_accuracy": float, "loss": float, "spread": float, "active_share": float,
+    "test_accuracy": float, "test_roc_auc": float, "joined_test_accuracy": float, "joined_test_roc_auc": float,
     "steps": int, "images": int, "seconds": float, "images_per_second": float, "workers": int,
     "format": int, "base": str, "code": str, "data": str, "faces": str, "commit": str,
     "python": str, "tensorflow": str, "keras": str, "numpy": str, "processor": str, "bfloat16": str,
@@ -24,8 +26,8 @@ STUDY = ("format", "base", "code", "data")  # rows that differ in one of these a
 REAL, DRAWN = "experiments.csv", "experiments-drawn.csv"
 COMPLETE, FAILED, ERROR = STATES = ("complete", "failed", "error")
 SHARES = (
-    "validation_roc_auc", "validation_accuracy", "validation_average_precision", "active_share", "test_accuracy",
-    "test_roc_auc",
+    "validation_roc_auc", "validation_accuracy", "validation_average_precision", "joined_roc_auc", "joined_accuracy",
+    "active_share", "test_accuracy", "test_roc_auc", "joined_test_accuracy", "joined_test_roc_auc",
 )  # fmt: skip
 SETTINGS = re.compile(r"([a-z_0-9]+=[\w.+-]+( |$))*")
 
@@ -42,6 +44,7 @@ class Summary(NamedTuple):
     roc_auc: float | None  # mean over the seeds
     spread: float | None  # half the range over the seeds; None for fewer than two
     accuracy: float | None  # mean over the seeds
+    joined_accuracy: float | None  # mean over the seeds, with the texture stream
     difference: float | None  # of the ROC AUC from that of the table's first choice, mean over the seeds of both
     difference_spread: float | None  # half its range
 
@@ -163,14 +166,12 @@ def summarise(rows: list[dict], table: str) -> list[Summary]:
         first = first if summaries else complete
         areas = [row["validation_roc_auc"] for row in complete.values()]
         accuracies = [row["validation_accuracy"] for row in complete.values()]
+        joined = [row["joined_accuracy"] for row in complete.values() if row["joined_accuracy"] is not None]
         differences = [
             complete[s]["validation_roc_auc"] - first[s]["validation_roc_auc"] for s in complete if s in first
         ]
-        summaries.append(
-            Summary(
-                name, mine, *_mean_and_spread(areas), _mean_and_spread(accuracies)[0], *_mean_and_spread(differences)
-            )
-        )
+        means = [_mean_and_spread(values)[0] for values in (accuracies, joined)]
+        summaries.append(Summary(name, mine, *_mean_and_spread(areas), *means, *_mean_and_spread(differences)))
     return summaries
 
 

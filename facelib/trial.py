@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from facelib import recipe, study, verification
+from facelib import recipe, streams, study, verification
 from facelib.alarms import TrainingError
 from facelib.config import PAIRS_FILE, ROOT, TEST_FOLDER, Config
 from facelib.embedding import embed, pair_scores
@@ -22,6 +22,7 @@ from facelib.lfw import read_pairs
 from facelib.models import has_bfloat16
 from facelib.results import commit, digest
 from facelib.synthetic import draw_faces
+from facelib.texture import join
 from facelib.training import Schedule, train
 
 
@@ -34,9 +35,9 @@ def identify_study(data: str) -> dict:
     config = study.configure(study.Trial("", study.SEEDS[0]), data)
     if config.drawn:
         draw_faces(config)
-    base = {key: value for key, value in vars(config).items() if key not in (*recipe.INDECISIVE, "seed")}
-    folder = Path(recipe.__file__).parent
-    code = [hashlib.sha256((folder / f"{name}.py").read_bytes()).hexdigest() for name in recipe.DECISIVE]
+    base = {key: value for key, value in vars(config).items() if key not in ("profile", "data", "seed")}
+    folder, modules = Path(recipe.__file__).parent, sorted({*recipe.DECISIVE, *streams.DECISIVE})
+    code = [hashlib.sha256((folder / f"{name}.py").read_bytes()).hexdigest() for name in modules]
     faces = recipe.load_split(config).faces
     return {"format": study.FORMAT, "base": digest(base), "code": digest(code), "data": faces.digest}
 
@@ -84,6 +85,13 @@ def _train(config: Config, folder: Path, with_test: bool) -> dict:
     figures |= {name: end[name] for name in (*measured, "loss", "spread", "active_share", "steps", "seconds")}
     if with_test:
         figures |= _test(config, learner.model, end["validation_threshold"])
+    if config.texture_share:
+        joined = join(learner.model, streams.fit_texture(config, split), config.texture_share)
+        found = recipe.validate_with(config, split, joined)()
+        figures |= {f"joined_{name}": found[f"validation_{name}"] for name in ("roc_auc", "accuracy")}
+        if with_test:
+            tested = _test(config, joined, found["validation_threshold"])
+            figures |= {f"joined_{name}": value for name, value in tested.items()}
     shutil.rmtree(folder)
     return figures
 
