@@ -56,7 +56,9 @@ def test_the_reference_is_mended_but_for_the_slips_that_its_other_profile_shows(
 
 
 def test_best_is_the_laptops_recipe_for_longer():
-    assert changed("best", "laptop") == {"epochs": 25, "steps_per_epoch": 500}
+    assert changed("best", "laptop").keys() <= {"epochs", "steps_per_epoch"}
+    best, laptop = load_config("best", "drawn"), load_config("laptop", "drawn")
+    assert best.epochs * best.steps_per_epoch > 2 * laptop.epochs * laptop.steps_per_epoch
 
 
 def test_profiles_of_the_reference_system_begin_with_its_recipe():

@@ -190,7 +190,7 @@ def infinite_gradient(x):
 
 
 BROKEN = {  # changes of a learner, and what is then not finite
-    "loss": dict(loss=lambda a, p, n: tf.reduce_sum(a) * math.nan),
+    "loss": dict(loss=lambda a, p, n: tf.reduce_sum(a) + math.inf),  # and a gradient that is finite
     "auxiliary loss": dict(auxiliary_loss=lambda labels, embeddings, sources: tf.reduce_sum(embeddings) * math.inf),
     "gradient": dict(loss=lambda a, p, n: infinite_gradient(a)),
 }
