@@ -18,9 +18,10 @@ from facelib.recipe import Split
 from facelib.results import digest
 from facelib.texture import TextureFeatures, block_sizes, build_texture_network, join
 
-DECISIVE = ("discriminant", "identities", "images", "streams", "texture")  # a change in one of these fits again
+DECISIVE = ("dataset", "discriminant", "identities", "images", "recipe", "streams", "texture")  # a change fits again
 COPIES_STRENGTH = 0.6  # of the shift, zoom and rotation of the copies, see `images.warp`
 BATCH = 64  # images whose features are computed at once
+IMAGES_EACH = 8  # most images of an identity, where there are more than `texture_images` in all
 
 
 def fit_texture(config: Config, split: Split) -> keras.Model:
@@ -29,7 +30,7 @@ def fit_texture(config: Config, split: Split) -> keras.Model:
     Raises:
         TooFewImagesError: too few training images. CheckpointError: the file of an earlier fit is damaged.
     """
-    rows = np.flatnonzero(split.training_labels >= 0)[: config.texture_images]
+    rows = _choose(split.training_labels, config.texture_images, config.seed)
     labels = split.training_labels[rows]
     people = len(np.unique(labels))
     if people < 2:
@@ -63,6 +64,16 @@ def fit_texture(config: Config, split: Split) -> keras.Model:
     model.get_layer("projection").set_weights([projection, -mean @ projection])
     save_checkpoint(path, groups, {})
     return model
+
+
+def _choose(labels, limit, seed):
+    # rows of the images to fit to: all, or some of identities drawn at random
+    rows = np.flatnonzero(labels >= 0)
+    if len(rows) <= limit:
+        return rows
+    order = np.random.default_rng((seed, 8)).permutation(labels.max() + 1)
+    groups = [rows[labels[rows] == label][:IMAGES_EACH] for label in order]
+    return np.sort(np.concatenate(groups)[:limit])
 
 
 def texture_file(config: Config, data_digest: str) -> Path:

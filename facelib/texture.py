@@ -25,6 +25,7 @@ PATTERNS = (
 )
 GRADIENTS = ((112, 10), (80, 8), (56, 8))  # width of the image, of a cell, in pixels
 ORIENTATIONS = 18
+EQUAL = 1e-3  # of 255: values that differ by less are equal, however a processor rounds
 COLOURS = ((1, 14), (2, 14))  # channel, width of the image whose values are taken as they are
 
 
@@ -130,7 +131,7 @@ def _patterns(images, radius, offset):
     around = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
     for bit, (down, across) in enumerate(around):
         top, left = radius * (1 + down), radius * (1 + across)
-        higher = images[:, top : top + inner, left : left + inner] >= centre
+        higher = images[:, top : top + inner, left : left + inner] >= centre - EQUAL
         code += tf.cast(higher, tf.int32) * 2**bit
     cells, down, across = _cells(tf.gather(uniform_patterns(), code), CELL)
     counts = tf.math.bincount(cells, minlength=59, maxlength=59, dtype=tf.float32, axis=-1)
@@ -140,9 +141,12 @@ def _patterns(images, radius, offset):
 def _gradients(images, cell):
     padded = tf.pad(images, ((0, 0), (1, 1), (1, 1)), "SYMMETRIC")
     down, across = padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1], padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]
-    turns = tf.math.floormod(tf.math.atan2(down, across) / (2 * math.pi), 1.0)
-    bins = tf.minimum(tf.cast(turns * ORIENTATIONS, tf.int32), ORIENTATIONS - 1)
-    (bins, rows, columns), (sizes, _, _) = _cells(bins, cell), _cells(tf.sqrt(down**2 + across**2), cell)
+    turns = tf.math.atan2(down, across) / (2 * math.pi)
+    # an eighth of a bin on, so that neither axes nor diagonals, on which many gradients lie, are borders
+    bins = tf.math.floormod(tf.cast(tf.floor(turns * ORIENTATIONS + 0.125), tf.int32), ORIENTATIONS)
+    sizes = tf.sqrt(down**2 + across**2)
+    sizes = tf.where(sizes < EQUAL, 0.0, sizes)
+    (bins, rows, columns), (sizes, _, _) = _cells(bins, cell), _cells(sizes, cell)
     sums = tf.math.bincount(
         bins, weights=sizes, minlength=ORIENTATIONS, maxlength=ORIENTATIONS, dtype=tf.float32, axis=-1
     )

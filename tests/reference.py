@@ -198,7 +198,7 @@ def pattern_features(image, radius, offset, cell=10):
                     row, column = (offset + radius + cell * c + z for c, z in ((cell_row, y), (cell_column, x)))
                     centre, pattern = image[row][column], 0
                     for place, (down, across) in enumerate(compass):
-                        pattern |= (image[row + radius * down][column + radius * across] >= centre) << place
+                        pattern |= (image[row + radius * down][column + radius * across] >= centre - 1e-3) << place
                     counts[bins[pattern]] += 1
             features += [math.sqrt(count / cell**2) for count in counts]
     return features
@@ -213,9 +213,10 @@ def gradient_features(image, cell, orientations=18):
         for column in range(cells * cell):
             down = image[min(row + 1, n - 1)][column] - image[max(row - 1, 0)][column]
             across = image[row][min(column + 1, n - 1)] - image[row][max(column - 1, 0)]
-            turn = math.atan2(down, across) / (2 * math.pi) % 1.0
-            direction = min(int(turn * orientations), orientations - 1)
-            sums[row // cell, column // cell, direction] += math.hypot(down, across)
+            turn = math.atan2(down, across) / (2 * math.pi)
+            direction = math.floor(turn * orientations + 0.125) % orientations
+            size = math.hypot(down, across)
+            sums[row // cell, column // cell, direction] += size if size >= 1e-3 else 0
     features = []
     for row in range(cells - 1):
         for column in range(cells - 1):

@@ -78,13 +78,12 @@ def test_every_block_is_its_twins(grained):
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5, err_msg=f"block {number}")
 
 
-def test_a_drawn_face_in_uint8_is_its_twin_but_for_ties(faces):
-    """Where two pixels are equally bright, rounding may decide for either; such bins are few."""
+def test_a_drawn_face_in_uint8_is_its_twin_also_where_pixels_are_equally_bright(faces):
+    """float32 and float64 round differently; that must not decide which of two equal pixels is the brighter one."""
     (features,) = TextureFeatures()(faces[2:3]).numpy()
     blocks = reference.texture_features(faces[2], PATTERNS, GRADIENTS, COLOURS)
-    differ = np.abs(features - np.concatenate(blocks)) > 1e-4
-    assert differ.mean() < 0.02
-    assert not np.concatenate(blocks_of(differ)[-len(COLOURS) :]).any()  # no decision, no tie
+    differ = np.abs(features - np.concatenate(blocks)) > 1e-3
+    assert differ.mean() < 1e-4
 
 
 @pytest.mark.parametrize("size", [14, 56, 80])
@@ -156,11 +155,14 @@ def test_shares_of_a_cell_add_up_to_1(faces):
             np.testing.assert_allclose((block.reshape(-1, 59).astype(np.float64) ** 2).sum(axis=1), 1, atol=1e-6)
 
 
-def test_brightness_and_contrast_leave_the_patterns_of_the_intensity(grained):
-    layer, darker = TextureFeatures(), 0.5 * grained + 10
-    before, after = (blocks_of(layer(image[None]).numpy()[0]) for image in (grained, darker))
-    for number, (channel, *_) in enumerate(PATTERNS):
-        assert (np.abs(after[number] - before[number]) > 1e-4).mean() < 1e-3, channel
+def test_brightness_and_contrast_leave_the_patterns(grained):
+    """Of whole numbers, whose differences are 0 or far above what counts as equal; reduced images have a few others."""
+    whole = np.rint(grained)
+    layer, darker = TextureFeatures(), 0.5 * whole + 10
+    before, after = (blocks_of(layer(image[None]).numpy()[0]) for image in (whole, darker))
+    for number, (_, size, *_) in enumerate(PATTERNS):
+        changed = np.abs(after[number] - before[number]) > 1e-4
+        assert changed.mean() < (1e-9 if size == 112 else 5e-3), number
     for number in range(len(PATTERNS), len(PATTERNS) + len(GRADIENTS)):
         assert np.abs(after[number] - before[number]).max() < 0.02  # normalised, but for flat cells
     assert np.abs(after[-1] - before[-1]).max() > 5
