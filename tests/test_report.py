@@ -33,7 +33,12 @@ RESULTS = {
         training_identities=1056, training_images=5251, validation_pairs=2646, epochs=20, steps=1000,
         images_seen=256000, final_loss=0.1234, best_epoch=20, untrained_roc_auc=0.6394, comparison_steps=60,
         bfloat16_used=True,
-        validation_roc_auc=0.9312, validation_accuracy=0.861,
+        validation_roc_auc=0.9312, validation_accuracy=0.861, texture_components=40,
+        streams=[
+            dict(name="network", validation_roc_auc=0.9201, validation_accuracy=0.84),
+            dict(name="texture", validation_roc_auc=0.9107, validation_accuracy=0.83),
+            dict(name="both", validation_roc_auc=0.9312, validation_accuracy=0.861),
+        ],
         comparison=[
             dict(name="semi-hard negatives", validation_roc_auc=0.68, validation_accuracy=0.63),
             dict(name="the winner", validation_roc_auc=0.7, validation_accuracy=0.65),
@@ -113,6 +118,10 @@ def test_best_choice_is_named(report):
     assert "Best is the winner" in " ".join(report()[0])
 
 
+def test_without_a_texture_stream_nothing_is_said_of_it(report):
+    assert "second stream" not in " ".join(report(texture_share=0.0)[0])
+
+
 def test_every_page_says_when_faces_are_drawn(report):
     pages, _ = report(data="drawn")
     assert all("come from drawn faces" in page for page in pages)
@@ -130,7 +139,8 @@ def test_every_page_says_when_faces_are_drawn(report):
         (dict(network="shallow_inception_resnet_v2"), "The network is a shallow Inception-ResNet-v2"),
         (dict(later_mining_epoch=5), "after epoch 5 the hardest negatives"),
         (dict(mining="all", loss="triplet"), "triplet loss, margin 0.4"),
-        (dict(pairs_weight=0.5), "the same loss over all pairs of the batch adds"),
+        (dict(pairs_weight=0.5), "over all pairs of the batch adds"),
+        (dict(texture_share=0.4), "the texture 0.9107, both together 0.9312"),
         (dict(pairs_weight=0.5, classes_weight=0.1), "all pairs of the batch and class proxies"),
         (dict(flip_average=False, bfloat16_used=False, repeat_images=False, augmentation=0.0), "is embedded once, and"),
         (dict(median=9.0), "A batch takes"),
