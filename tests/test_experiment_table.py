@@ -21,7 +21,8 @@ IDENTITY = {"format": 1, "base": "b", "code": "c", "data": "d"}
 
 
 def row(settings="", seed=7, roc_auc=0.75, **changes):
-    figures = {"validation_roc_auc": roc_auc, "validation_accuracy": 0.625, "state": "complete", "reason": ""}
+    figures = {"validation_roc_auc": roc_auc, "validation_accuracy": 0.625, "joined_accuracy": None}
+    figures |= {"state": "complete", "reason": ""}
     return {"settings": settings, "seed": seed, **figures, **IDENTITY, **changes}
 
 
@@ -63,7 +64,7 @@ def test_no_file_is_no_rows(path):
         ("0.75", "", "line 2: validation_roc_auc is empty"),
         (",7,", ",7.5,", "line 2: seed is '7.5', which is no number"),
         (",7,", ",,", "line 2: seed is empty"),
-        (",7,", ",", "line 2: 28 fields, and the header has 29"),
+        (",7,", ",", "line 2: 32 fields, and the header has 33"),
         ("complete", "COMPLETE", "line 2: state is 'COMPLETE'"),
         ("gamma=32", "<script>alert(1)</script>", "line 2: settings are"),
         ("gamma=32", "gamma 32", "line 2: settings are"),
@@ -135,6 +136,12 @@ def test_summary_is_mean_and_half_range_paired_by_seed():
 def test_the_spread_of_one_seed_is_not_known():
     first, *_ = summarise([row("", 7, 0.8)], "loss")
     assert (first.roc_auc, first.spread, first.accuracy, first.difference_spread) == (0.8, None, 0.625, None)
+
+
+def test_the_accuracy_with_the_texture_is_the_mean_of_the_trials_that_have_it():
+    rows = [row("", 7, 0.8, joined_accuracy=0.75), row("", 8, 0.8, joined_accuracy=0.25), row("", 9, 0.8)]
+    first, second, *_ = summarise(rows, "loss")
+    assert (first.joined_accuracy, second.joined_accuracy) == (0.5, None)
 
 
 def test_search_trials_are_those_that_change_what_is_searched():

@@ -50,8 +50,8 @@ FLOORS = {
         "checkpoint", "config", "discriminant", "images", "models", "progress", "recipe", "results", "texture",
     },
     "trial": {
-        "alarms", "config", "embedding", "experiment_table", "images", "lfw", "models", "recipe", "results", "study",
-        "synthetic", "training", "verification",
+        "alarms", "config", "embedding", "experiment_table", "images", "lfw", "models", "recipe", "results", "streams",
+        "study", "synthetic", "texture", "training", "verification",
     },
     "trial_storage": {"experiment_table", "study"},
     "trial_queue": {"experiment_table", "study", "trial_storage"},

@@ -126,7 +126,8 @@ def test_test_pairs_are_measured_at_the_validation_threshold_and_only_when_asked
 
     monkeypatch.setattr(recipe, "validate_with", noted)
     row = run_trial(Trial("", 7), data, tmp_path, with_test=True)
-    assert asked == [(6, 3, thresholds[-1]["validation_threshold"])]
+    of_network, of_both = thresholds[-2:]
+    assert asked == [(6, 3, figures["validation_threshold"]) for figures in (of_network, of_both)]
     assert row["test_accuracy"] in [n / 6 for n in range(7)] and 0 <= row["test_roc_auc"] <= 1
 
 
@@ -138,3 +139,21 @@ def test_a_study_is_known_by_base_code_and_data(data, monkeypatch):
     assert changed["base"] != first["base"] and changed | {"base": 0} == first | {"base": 0}
     monkeypatch.setattr(recipe, "DECISIVE", recipe.DECISIVE[:-1])
     assert identify_study(data)["code"] != first["code"]
+
+
+def test_a_trial_with_a_texture_stream_measures_both_together_too(data, tmp_path):
+    row = run_trial(Trial("", 7), data, tmp_path, with_test=True)
+    joined = {name: value for name, value in row.items() if name.startswith("joined_")}
+    assert joined.keys() == {f"joined_{name}" for name in ("roc_auc", "accuracy", "test_roc_auc", "test_accuracy")}
+    assert all(0 <= value <= 1 for value in joined.values())
+    without = run_trial(Trial("texture_share=0.0", 7), data, tmp_path, with_test=True)
+    assert not [name for name in without if name.startswith("joined_")]
+    assert row["validation_roc_auc"] == without["validation_roc_auc"]  # of the network, which is the same
+
+
+def test_the_textures_settings_and_code_belong_to_the_study(data, monkeypatch):
+    before = identify_study(data)
+    monkeypatch.setattr(study, "BASE", f"{study.BASE} texture_components=3")
+    assert identify_study(data)["base"] != before["base"]
+    monkeypatch.setattr(trial_module.streams, "DECISIVE", ())
+    assert identify_study(data)["code"] != before["code"]
