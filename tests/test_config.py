@@ -17,7 +17,7 @@ from facelib.config import (
     ConfigError,
     load_config,
 )
-from facelib.mining import METHODS
+from facelib.mining import METHODS, MISTAKEN
 from facelib.models import NETWORKS
 
 
@@ -147,7 +147,7 @@ def test_root_is_the_project_and_defaults_are_valid():
 
 
 def test_choices_are_those_of_the_modules():
-    assert CHOICES["mining"] == CHOICES["later_mining"] == METHODS
+    assert CHOICES["mining"] == CHOICES["later_mining"] == (*METHODS, MISTAKEN)
     assert CHOICES["network"] == NETWORKS
 
 
