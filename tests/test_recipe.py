@@ -221,7 +221,9 @@ def test_without_decay_the_rate_is_constant_from_the_first_step(configure):
 
 def test_the_rate_decides_how_far_a_step_goes(configure):  # slip 2
     """Adam's first steps are as long as the rate."""
-    optimizer = recipe.build_optimizer(configure("epochs=5 steps_per_epoch=10 warmup_steps=10 weight_decay=0.0"))
+    optimizer = recipe.build_optimizer(
+        configure("epochs=5 steps_per_epoch=10 warmup_steps=10 weight_decay=0.0 learning_rate=0.001")
+    )
     weight = keras.Variable(np.zeros(1, np.float32))
     optimizer.build([weight])
     for step in range(4):
