@@ -1,7 +1,6 @@
 """Configuration to parts: which faces, which batches, what learns from them. The only place that knows all of them."""
 
 import dataclasses
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from facelib.identities import NoFacesError, Sampler, dense_labels, split_identi
 from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
 from facelib.mining import select_triplets
 from facelib.models import build_network, has_bfloat16
-from facelib.results import digest
+from facelib.results import digest, digest_modules
 from facelib.training import Learner
 
 # a change in one of these trains again: they decide the weights, or which epoch is the best
@@ -78,10 +77,20 @@ def batches_from(config: Config, split: Split, sampler: Sampler):
     return batches
 
 
+def uses_bfloat16(config: Config) -> bool:
+    """Whether `config` asks for bfloat16 and it is fast here."""
+    return config.bfloat16 and has_bfloat16()
+
+
+def build_model(config: Config) -> keras.Model:
+    """The network of `config`, with weights drawn from its seed."""
+    return build_network(config.network, config.embedding_size, uses_bfloat16(config), config.seed)
+
+
 def build_learner(config: Config, split: Split) -> Learner:
     """Model, optimizer, miner and loss of `config`, with weights drawn from its seed."""
     tf.config.experimental.enable_op_determinism()
-    model = build_network(config.network, config.embedding_size, config.bfloat16 and has_bfloat16(), config.seed)
+    model = build_model(config)
     proxies = ()
     if config.classes_weight:
         size = (int(split.training_labels.max()) + 1, config.embedding_size)
@@ -172,7 +181,6 @@ def validate_with(config: Config, split: Split, model):
 
 def training_folder(config: Config, data_digest: str) -> Path:
     """Where the training run of `config` on these data lives: named by all that decides the weights."""
-    modules = [hashlib.sha256((Path(__file__).parent / f"{name}.py").read_bytes()).hexdigest() for name in DECISIVE]
     settings = {key: value for key, value in dataclasses.asdict(config).items() if key not in INDECISIVE}
-    versions = [keras.__version__, tf.__version__, config.bfloat16 and has_bfloat16()]
-    return config.interim / "runs" / digest(settings, data_digest, modules, versions)
+    versions = [keras.__version__, tf.__version__, uses_bfloat16(config)]
+    return config.interim / "runs" / digest(settings, data_digest, digest_modules(DECISIVE), versions)

@@ -71,6 +71,12 @@ def digest(*parts) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
+def digest_modules(names) -> str:
+    """A short name for the code of the modules `names` of this package, whatever their order."""
+    folder = Path(__file__).parent
+    return digest([hashlib.sha256((folder / f"{name}.py").read_bytes()).hexdigest() for name in sorted(set(names))])
+
+
 def _portable(config: Config) -> dict:
     # the place of the data differs between machines, its digest does not
     return {key: value for key, value in dataclasses.asdict(config).items() if key != "data"}

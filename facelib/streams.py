@@ -1,7 +1,6 @@
 """The two streams of an embedding: the texture's is fitted here, and both are restored as one model."""
 
 import dataclasses
-import hashlib
 from pathlib import Path
 
 import keras
@@ -12,10 +11,9 @@ from facelib.checkpoint import restore_checkpoint, save_checkpoint
 from facelib.config import Config
 from facelib.discriminant import TooFewImagesError, fit_discriminant
 from facelib.images import SIZE, warp
-from facelib.models import build_network, has_bfloat16
 from facelib.progress import track
-from facelib.recipe import Split
-from facelib.results import digest
+from facelib.recipe import Split, build_model
+from facelib.results import digest, digest_modules
 from facelib.texture import TextureFeatures, block_sizes, build_texture_network, join
 
 DECISIVE = ("dataset", "discriminant", "identities", "images", "recipe", "streams", "texture")  # a change fits again
@@ -78,14 +76,13 @@ def _choose(labels, limit, seed):
 
 def texture_file(config: Config, data_digest: str) -> Path:
     """Where the fit of `config` on these data is kept: named by all that decides it."""
-    modules = [hashlib.sha256((Path(__file__).parent / f"{name}.py").read_bytes()).hexdigest() for name in DECISIVE]
     decisive = ("seed", "validation_share", "identities_limit", "images_limit")
     settings = {
         key: value
         for key, value in dataclasses.asdict(config).items()
         if key in decisive or (key.startswith("texture_") and key != "texture_share")
     }
-    name = digest(settings, data_digest, modules, [keras.__version__, tf.__version__, np.__version__])
+    name = digest(settings, data_digest, digest_modules(DECISIVE), [keras.__version__, tf.__version__, np.__version__])
     return config.interim / "textures" / f"{name}.npz"
 
 
@@ -99,7 +96,7 @@ def restore_model(config: Config, files: list[Path], components: int) -> keras.M
     Raises:
         CheckpointError: a file is missing, damaged, or of another configuration.
     """
-    network = build_network(config.network, config.embedding_size, config.bfloat16 and has_bfloat16(), config.seed)
+    network = build_model(config)
     restore_checkpoint(files[0], {"model": network.variables})
     if len(files) == 1:
         return network

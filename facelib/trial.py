@@ -1,6 +1,5 @@
 """One trial of the study: trained, measured on held-out identities, described in a row of figures and provenance."""
 
-import hashlib
 import os
 import platform
 import re
@@ -19,8 +18,7 @@ from facelib.embedding import embed, pair_scores
 from facelib.experiment_table import COMPLETE, ERROR, FAILED
 from facelib.images import load_images
 from facelib.lfw import read_pairs
-from facelib.models import has_bfloat16
-from facelib.results import commit, digest
+from facelib.results import commit, digest, digest_modules
 from facelib.synthetic import draw_faces
 from facelib.texture import join
 from facelib.training import Schedule, train
@@ -36,10 +34,10 @@ def identify_study(data: str) -> dict:
     if config.drawn:
         draw_faces(config)
     base = {key: value for key, value in vars(config).items() if key not in ("profile", "data", "seed")}
-    folder, modules = Path(recipe.__file__).parent, sorted({*recipe.DECISIVE, *streams.DECISIVE})
-    code = [hashlib.sha256((folder / f"{name}.py").read_bytes()).hexdigest() for name in modules]
-    faces = recipe.load_split(config).faces
-    return {"format": study.FORMAT, "base": digest(base), "code": digest(code), "data": faces.digest}
+    code = digest_modules([*recipe.DECISIVE, *streams.DECISIVE])
+    return {
+        "format": study.FORMAT, "base": digest(base), "code": code, "data": recipe.load_split(config).faces.digest
+    }  # fmt: skip
 
 
 def run_trial(trial: study.Trial, data: str, folder: Path, with_test: bool = False) -> dict:
@@ -120,7 +118,7 @@ def _provenance(config):
         "python": platform.python_version(),
         **{package: version(package) for package in ("tensorflow", "keras", "numpy")},
         "processor": f"{os.cpu_count()} x {names[0] if names else platform.machine()}",
-        "bfloat16": "yes" if config.bfloat16 and has_bfloat16() else "no",
+        "bfloat16": "yes" if recipe.uses_bfloat16(config) else "no",
     }
 
 

@@ -8,38 +8,22 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
-from keras import layers
+from conftest import tiny_network
 
-from facelib import recipe, verification
-from facelib.config import TRAINING_FOLDER, load_config
+from facelib import recipe, results, verification
+from facelib.config import load_config
 from facelib.embedding import embed, pair_scores
 from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
 from facelib.mining import select_triplets
-from facelib.models import UnitNorm
 from facelib.training import Schedule, train
 
 SETTINGS = "identities_per_batch=4 images_per_identity=3 validation_share=0.25 validation_images=3 embedding_size=6"
 
 
-def tiny_network(name, embedding_size, bfloat16, seed):
-    keras.utils.set_random_seed(seed)
-    inputs = keras.Input((112, 112, 3))
-    x = layers.Rescaling(1 / 127.5, -1)(inputs)
-    x = layers.Dropout(0.2)(layers.Flatten()(layers.AveragePooling2D(16)(x)))
-    return keras.Model(inputs, UnitNorm()(layers.Dense(embedding_size)(x)))
-
-
 @pytest.fixture
-def faces(write_faces, data_folder):
-    write_faces(data_folder / TRAINING_FOLDER, {str(name): 3 + name % 3 for name in range(12)})
-    return data_folder
-
-
-@pytest.fixture
-def configure(project, faces, monkeypatch):
+def configure(project, small_training):
     """Function from overrides to a configuration of small faces and a small network."""
-    monkeypatch.setattr(recipe, "build_network", tiny_network)
-    return lambda overrides="": load_config("smoke", str(faces), f"{SETTINGS} {overrides}")
+    return lambda overrides="": load_config("smoke", str(small_training), f"{SETTINGS} {overrides}")
 
 
 @pytest.fixture
@@ -341,7 +325,7 @@ def test_a_run_is_named_by_its_data_and_by_bfloat16_of_the_machine(configure, mo
 def test_a_run_is_named_by_the_code_that_decides_its_weights(config, tmp_path, monkeypatch):
     package = shutil.copytree(Path(recipe.__file__).parent, tmp_path / "facelib")
     folder = recipe.training_folder(config, "digest")
-    monkeypatch.setattr(recipe, "__file__", str(package / "recipe.py"))
+    monkeypatch.setattr(results, "__file__", str(package / "results.py"))
     assert recipe.training_folder(config, "digest") == folder
     for name in (
         "alarms", "dataset", "embedding", "identities", "images", "losses", "mining", "models", "pairwise", "recipe",

@@ -2,36 +2,25 @@ import dataclasses
 import shutil
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
-from keras import layers
+from conftest import tiny_network
 
-from facelib import recipe, streams
+from facelib import recipe, results, streams
 from facelib.checkpoint import CheckpointError, save_checkpoint
-from facelib.config import TRAINING_FOLDER, load_config
+from facelib.config import load_config
 from facelib.discriminant import TooFewImagesError, fit_discriminant
 from facelib.embedding import embed, pair_scores
 from facelib.images import warp
-from facelib.models import UnitNorm
 from facelib.texture import TextureFeatures, block_sizes, build_texture_network
 
 SETTINGS = "validation_share=0.25 validation_images=3 embedding_size=6 texture_copies=1 texture_components=5"
 
 
-def tiny_network(name, embedding_size, bfloat16, seed):
-    keras.utils.set_random_seed(seed)
-    inputs = keras.Input((112, 112, 3))
-    x = layers.Flatten()(layers.AveragePooling2D(16)(layers.Rescaling(1 / 127.5, -1)(inputs)))
-    return keras.Model(inputs, UnitNorm()(layers.Dense(embedding_size)(x)))
-
-
 @pytest.fixture
-def configure(project, write_faces, data_folder, monkeypatch):
-    """Function from overrides to a configuration of 12 people with 3 to 5 images each, of whom 9 are trained on."""
-    write_faces(data_folder / TRAINING_FOLDER, {str(name): 3 + name % 3 for name in range(12)})
-    monkeypatch.setattr(streams, "build_network", tiny_network)
-    return lambda overrides="": load_config("smoke", str(data_folder), f"{SETTINGS} {overrides}")
+def configure(project, small_training):
+    """Function from overrides to a configuration of small faces, 9 people to train on, and a small network."""
+    return lambda overrides="": load_config("smoke", str(small_training), f"{SETTINGS} {overrides}")
 
 
 @pytest.fixture
@@ -188,9 +177,9 @@ def test_a_fit_is_named_by_its_data(config):
 def test_a_fit_is_named_by_the_code_that_decides_it(config, tmp_path, monkeypatch):
     package = shutil.copytree(Path(streams.__file__).parent, tmp_path / "facelib")
     file = streams.texture_file(config, "digest")
-    monkeypatch.setattr(streams, "__file__", str(package / "streams.py"))
+    monkeypatch.setattr(results, "__file__", str(package / "results.py"))
     assert streams.texture_file(config, "digest") == file
-    for name in ("discriminant", "identities", "images", "streams", "texture"):
+    for name in ("dataset", "discriminant", "identities", "images", "recipe", "streams", "texture"):
         before = streams.texture_file(config, "digest")
         with open(package / f"{name}.py", "a") as changed:
             changed.write("\n# another line\n")
@@ -251,9 +240,9 @@ def test_a_file_that_is_missing_damaged_or_of_another_texture_is_named(config, n
 def test_the_network_is_the_configurations(configure, network_file, monkeypatch):
     file, _ = network_file
     asked = []
-    monkeypatch.setattr(streams, "build_network", lambda *given: asked.append(given) or tiny_network(*given))
+    monkeypatch.setattr(recipe, "build_network", lambda *given: asked.append(given) or tiny_network(*given))
     for machine in (False, True):
-        monkeypatch.setattr(streams, "has_bfloat16", lambda machine=machine: machine)
+        monkeypatch.setattr(recipe, "has_bfloat16", lambda machine=machine: machine)
         for wanted in (False, True):
             streams.restore_model(configure(f"network=residual bfloat16={wanted} seed=5"), [file], 0)
     assert asked == [("residual", 6, bfloat16, 5) for bfloat16 in (False, False, False, True)]

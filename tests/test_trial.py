@@ -9,27 +9,18 @@ from keras import layers
 
 from facelib import recipe, study, verification
 from facelib import trial as trial_module
-from facelib.config import PAIRS_FILE, TEST_FOLDER, TRAINING_FOLDER
+from facelib.config import PAIRS_FILE, TEST_FOLDER
 from facelib.experiment_table import COLUMNS, read_table, write_table
 from facelib.models import UnitNorm
 from facelib.study import Trial
 from facelib.trial import identify_study, run_trial
 
 
-def tiny_network(name, embedding_size, bfloat16, seed):
-    keras.utils.set_random_seed(seed)
-    inputs = keras.Input((112, 112, 3))
-    x = layers.Flatten()(layers.AveragePooling2D(16)(layers.Rescaling(1 / 127.5, -1)(inputs)))
-    return keras.Model(inputs, UnitNorm()(layers.Dense(embedding_size)(x)))
-
-
 @pytest.fixture
-def data(project, data_folder, write_faces, monkeypatch):
+def data(project, data_folder, small_training, monkeypatch):
     """A folder of small faces, on which tiny trials run."""
     for patch in tiny_study.PATCHES:
         monkeypatch.setattr(*patch)
-    monkeypatch.setattr(recipe, "build_network", tiny_network)
-    write_faces(data_folder / TRAINING_FOLDER, {str(name): 3 + name % 3 for name in range(12)})
     for person in ("A", "B", "C"):
         for number in (1, 2):
             path = data_folder / TEST_FOLDER / person / f"{person}_000{number}.jpg"
