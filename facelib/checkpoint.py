@@ -30,11 +30,11 @@ def save_checkpoint(path: Path, groups: dict, state: dict) -> None:
     write_atomically(path, content.getvalue())
 
 
-def restore_checkpoint(path: Path, groups: dict) -> dict:
-    """Assign the values in `path` to the variables in `groups` and return the state. Nothing is assigned on an error.
+def read_checkpoint(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
+    """The state in `path`, and the values: ``group/number`` -> array.
 
     Raises:
-        CheckpointError: the file is missing, damaged, or does not fit the variables in number, shape or dtype.
+        CheckpointError: the file is missing or damaged.
     """
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
@@ -46,6 +46,16 @@ def restore_checkpoint(path: Path, groups: dict) -> dict:
         raise CheckpointError(f"{path} is damaged ({error}): remove it to train again") from None
     if not isinstance(state, dict) or state.pop("format", None) != FORMAT:
         raise CheckpointError(f"{path} is no {FORMAT!r} file: remove it to train again")
+    return state, arrays
+
+
+def restore_checkpoint(path: Path, groups: dict) -> dict:
+    """Assign the values in `path` to the variables in `groups` and return the state. Nothing is assigned on an error.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or does not fit the variables in number, shape or dtype.
+    """
+    state, arrays = read_checkpoint(path)
     variables = {f"{name}/{i}": v for name, group in groups.items() for i, v in enumerate(group)}
     for name, variable in variables.items():
         array = arrays.get(name)

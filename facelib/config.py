@@ -23,6 +23,7 @@ CHOICES = {
 AT_LEAST_ONE = (
     "epochs", "steps_per_epoch", "identities_per_batch", "embedding_size", "comparison_steps", "identities_limit",
     "images_limit", "validation_images", "texture_dimensions", "texture_components", "texture_images",
+    "rareness_neighbours",
 )  # fmt: skip
 
 
@@ -96,6 +97,8 @@ class Config:
 
     # use
     flip_average: bool = True  # the embedding of a face is the mean of its own and its mirror image's
+    rareness_weight: float = 0.75  # of each face's rareness in a score, see `cohort`; 0: the similarity alone
+    rareness_neighbours: int = 20  # the most similar strangers, of one image of each training identity
 
     @property
     def drawn(self) -> bool:

@@ -1,8 +1,9 @@
-"""Images to embeddings, each image once, in batches; pairs to scores."""
+"""Images to embeddings, each image once, in batches; pairs of them to scores."""
 
 import numpy as np
 import tensorflow as tf
 
+from facelib.cohort import Cohort, rareness
 from facelib.images import SIZE
 
 
@@ -43,11 +44,20 @@ def embed(model, pixels, flip_average: bool = False, batch_size: int = 256) -> n
     return build_embedder(model, flip_average, batch_size)(pixels)
 
 
-def pair_scores(embeddings: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Scores (pairs,) float64 in [0, 1], s = (<x1, x2> + 1) / 2; higher means the same person.
+def pair_scores(
+    embeddings: np.ndarray, first: np.ndarray, second: np.ndarray, cohort: Cohort | None = None
+) -> np.ndarray:
+    """Scores (pairs,) float64 in [0, 1]; higher means the same person.
+
+    Without a cohort the score is the scaled similarity s = (<x1, x2> + 1) / 2. With a cohort of weight w it is the
+    weighted mean (s + w r1 + w r2) / (1 + 2 w) of it and of how rare both faces are, see `cohort.rareness`.
 
     Args:
         embeddings: (n, d), unit norm. first, second: (pairs,) int, rows of `embeddings`.
     """
     products = np.einsum("pd,pd->p", embeddings[first], embeddings[second], dtype=np.float64)
-    return np.clip((products + 1) / 2, 0.0, 1.0)
+    scores = np.clip((products + 1) / 2, 0.0, 1.0)
+    if cohort is None:
+        return scores
+    rare = rareness(embeddings, cohort)
+    return (scores + cohort.weight * (rare[first] + rare[second])) / (1 + 2 * cohort.weight)

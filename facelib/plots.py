@@ -108,7 +108,7 @@ def score_histogram(
     """Histograms over the same 50 bins of the scores of matched and of mismatched pairs.
 
     Args:
-        scores: (pairs,) scaled cosine similarity. matched: (pairs,) bool.
+        scores: (pairs,) in [0, 1]. matched: (pairs,) bool.
         thresholds: scores to mark, by their name in the legend, such as ``{"best on validation pairs": 0.71}``.
     """
     scores, matched = np.asarray(scores), np.asarray(matched, dtype=bool)
@@ -119,7 +119,7 @@ def score_histogram(
         axes.hist(group, bins, color=COLOURS[name], histtype="step", linewidth=1.2)
     for style, (name, threshold) in zip(("--", ":", "-."), (thresholds or {}).items(), strict=False):
         axes.axvline(threshold, color=COLOURS["threshold"], linestyle=style, label=f"threshold {name}: {threshold:.3f}")
-    axes.set(title=title, xlabel="score: scaled cosine similarity, (cos + 1) / 2", ylabel="pairs per bin")
+    axes.set(title=title, xlabel="score (0 to 1, higher for the same person)", ylabel="pairs per bin")
     axes.margins(y=0.25)  # room for the legend above the bars
     axes.legend(loc="upper center", ncols=2, fontsize=8, frameon=True, framealpha=1, edgecolor="none")
     return figure

@@ -5,7 +5,7 @@ REFERENCE = {  # network, batches, loss and optimizer of the reference system
     "identities_per_batch": 50, "images_per_identity": 5, "repeat_images": False, "augmentation": 0.0,
     "network": "shallow_inception_resnet_v2", "margin": 0.15, "gamma": 16.0, "later_mining_epoch": 50,
     "pairs_weight": 0.0, "learning_rate": 1e-4, "decay": "none", "warmup_steps": 0, "weight_decay": 0.0,
-    "texture_share": 0.0, "flip_average": False,
+    "texture_share": 0.0, "flip_average": False, "rareness_weight": 0.0,
 }
 PROFILES = {
     # every part once, in about 90 s; its figures prove nothing
@@ -27,7 +27,7 @@ PROFILES = {
     # the whole size, for a GPU: network, batches, loss and mining of the reference system
     "full": {
         **REFERENCE, "augmentation": 1.0, "decay": "cosine", "warmup_steps": 200, "weight_decay": 5e-2,
-        "flip_average": True, "epochs": 200, "steps_per_epoch": 200, "comparison_steps": 200,
+        "flip_average": True, "rareness_weight": 0.75, "epochs": 200, "steps_per_epoch": 200, "comparison_steps": 200,
     },
 }
 # fmt: on

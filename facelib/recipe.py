@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from facelib import verification
+from facelib.cohort import Cohort
 from facelib.config import TRAINING_FOLDER, Config
 from facelib.dataset import DecodedFaces, build_dataset, load_faces
 from facelib.embedding import build_embedder, pair_scores
@@ -21,13 +22,11 @@ from facelib.training import Learner
 
 # a change in one of these trains again: they decide the weights, or which epoch is the best
 DECISIVE = (
-    "alarms", "dataset", "embedding", "identities", "images", "losses", "mining", "models", "pairwise", "recipe",
-    "training", "verification",
+    "alarms", "cohort", "dataset", "embedding", "identities", "images", "losses", "mining", "models", "pairwise",
+    "recipe", "training", "verification",
 )  # fmt: skip
-INDECISIVE = {  # settings that leave the weights of the network as they are
-    "profile", "data", "test_crop", "comparison_steps", "texture_share", "texture_dimensions", "texture_components",
-    "texture_shrinkage", "texture_copies", "texture_images",
-}  # fmt: skip
+# settings that leave the weights of the network as they are, and what the names of others of the kind begin with
+INDECISIVE = ("profile", "data", "test_crop", "comparison_steps", "texture_", "rareness_")
 
 
 class Split(NamedTuple):
@@ -153,18 +152,18 @@ def build_optimizer(config: Config) -> keras.optimizers.Optimizer:
     return optimizer
 
 
-def score_with(config: Config, split: Split, model):
+def score_with(config: Config, split: Split, model, cohort: Cohort | None = None):
     """Function without arguments to the scores (pairs,) that `model`, as it is then, gives the validation pairs."""
     rows, places = np.unique(np.concatenate([split.first, split.second]), return_inverse=True)
     first, second = places.reshape(2, -1)
     embedder = build_embedder(model, config.flip_average)
 
-    return lambda: pair_scores(embedder(split.faces.pixels[rows]), first, second)
+    return lambda: pair_scores(embedder(split.faces.pixels[rows]), first, second, cohort)
 
 
-def validate_with(config: Config, split: Split, model):
+def validate_with(config: Config, split: Split, model, cohort: Cohort | None = None):
     """Function without arguments to the figures of `model`, as it is then, on the validation pairs."""
-    score = score_with(config, split, model)
+    score = score_with(config, split, model, cohort)
 
     def validate():
         scores = score()
@@ -181,6 +180,6 @@ def validate_with(config: Config, split: Split, model):
 
 def training_folder(config: Config, data_digest: str) -> Path:
     """Where the training run of `config` on these data lives: named by all that decides the weights."""
-    settings = {key: value for key, value in dataclasses.asdict(config).items() if key not in INDECISIVE}
+    settings = {key: value for key, value in dataclasses.asdict(config).items() if not key.startswith(INDECISIVE)}
     versions = [keras.__version__, tf.__version__, uses_bfloat16(config)]
     return config.interim / "runs" / digest(settings, data_digest, digest_modules(DECISIVE), versions)

@@ -1,4 +1,4 @@
-"""The two streams of an embedding: the texture's is fitted here, and both are restored as one model."""
+"""What stands beside the network in a score, fitted to the training images: the texture stream and the cohort."""
 
 import dataclasses
 from pathlib import Path
@@ -7,16 +7,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from facelib.checkpoint import restore_checkpoint, save_checkpoint
+from facelib.checkpoint import CheckpointError, read_checkpoint, restore_checkpoint, save_checkpoint
+from facelib.cohort import Cohort, choose_cohort
 from facelib.config import Config
 from facelib.discriminant import TooFewImagesError, fit_discriminant
+from facelib.embedding import embed
 from facelib.images import SIZE, warp
 from facelib.progress import track
 from facelib.recipe import Split, build_model
 from facelib.results import digest, digest_modules
 from facelib.texture import TextureFeatures, block_sizes, build_texture_network, join
 
-DECISIVE = ("dataset", "discriminant", "identities", "images", "recipe", "streams", "texture")  # a change fits again
+# a change in one of these fits again
+DECISIVE = ("cohort", "dataset", "discriminant", "embedding", "identities", "images", "recipe", "streams", "texture")
 COPIES_STRENGTH = 0.6  # of the shift, zoom and rotation of the copies, see `images.warp`
 BATCH = 64  # images whose features are computed at once
 IMAGES_EACH = 8  # most images of an identity, where there are more than `texture_images` in all
@@ -103,3 +106,32 @@ def restore_model(config: Config, files: list[Path], components: int) -> keras.M
     texture = build_texture_network(components)
     restore_checkpoint(files[1], {"texture": texture.variables})
     return join(network, texture, config.texture_share)
+
+
+def embed_cohort(config: Config, split: Split, model: keras.Model) -> Cohort | None:
+    """Strangers for the scores of `model`: one image of each training identity. None where they have no weight."""
+    if not config.rareness_weight:
+        return None
+    rows = choose_cohort(split.training_labels, config.seed)
+    embeddings = embed(model, split.faces.pixels[rows], config.flip_average)
+    return Cohort(embeddings, config.rareness_neighbours, config.rareness_weight)
+
+
+def save_cohort(cohort: Cohort, folder: Path) -> Path:
+    """Write the embeddings of `cohort` to a file of `folder` that is named by them, and return its path."""
+    path = folder / f"{digest(cohort.embeddings.tobytes().hex())}.npz"
+    save_checkpoint(path, {"cohort": [cohort.embeddings]}, {})
+    return path
+
+
+def restore_cohort(config: Config, path: Path, size: int) -> Cohort:
+    """The cohort that `save_cohort` wrote, of embeddings of `size` numbers.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or of another model.
+    """
+    embeddings = read_checkpoint(path)[1].get("cohort/0", np.zeros(0))
+    if embeddings.dtype != np.float32 or embeddings.shape[1:] != (size,) or not len(embeddings):
+        found = f"{embeddings.dtype} {embeddings.shape}"
+        raise CheckpointError(f"{path} does not fit: it holds {found}, expected float32 (c, {size}): train first")
+    return Cohort(embeddings, config.rareness_neighbours, config.rareness_weight)

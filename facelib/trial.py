@@ -8,7 +8,6 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
 from facelib import recipe, streams, study, verification
@@ -16,8 +15,7 @@ from facelib.alarms import TrainingError
 from facelib.config import PAIRS_FILE, ROOT, TEST_FOLDER, Config
 from facelib.embedding import embed, pair_scores
 from facelib.experiment_table import COMPLETE, ERROR, FAILED
-from facelib.images import load_images
-from facelib.lfw import read_pairs
+from facelib.pairs import load_pairs
 from facelib.results import commit, digest, digest_modules
 from facelib.synthetic import draw_faces
 from facelib.texture import join
@@ -85,27 +83,24 @@ def _train(config: Config, folder: Path, with_test: bool) -> dict:
         figures |= _test(config, learner.model, end["validation_threshold"])
     if config.texture_share:
         joined = join(learner.model, streams.fit_texture(config, split), config.texture_share)
-        found = recipe.validate_with(config, split, joined)()
+        cohort = streams.embed_cohort(config, split, joined)
+        found = recipe.validate_with(config, split, joined, cohort)()
         figures |= {f"joined_{name}": found[f"validation_{name}"] for name in ("roc_auc", "accuracy")}
         if with_test:
-            tested = _test(config, joined, found["validation_threshold"])
+            tested = _test(config, joined, found["validation_threshold"], cohort)
             figures |= {f"joined_{name}": value for name, value in tested.items()}
     shutil.rmtree(folder)
     return figures
 
 
-def _test(config, model, threshold):
-    listed = read_pairs(config.faces / PAIRS_FILE, config.faces / TEST_FOLDER)
-    paths = sorted({path for pair in listed for path in (pair.first, pair.second)})
-    test = load_images(config.faces / TEST_FOLDER, paths, config.interim / "cache", config.test_crop)
-    rows = {path: row for row, path in enumerate(np.array(paths)[test.readable].tolist())}
-    pairs = [pair for pair in listed if pair.first in rows and pair.second in rows]
-    first, second = (np.array([rows[path] for path in side]) for side in list(zip(*pairs, strict=True))[:2])
-    matched = np.array([pair.matched for pair in pairs])
-    scores = pair_scores(embed(model, test.pixels, config.flip_average), first, second)
+def _test(config, model, threshold, cohort=None):
+    folder = config.faces / TEST_FOLDER
+    test = load_pairs(config.faces / PAIRS_FILE, folder, config.interim / "cache", config.test_crop)
+    embeddings = embed(model, test.images.pixels, config.flip_average)
+    scores = pair_scores(embeddings, test.first, test.second, cohort)
     return {
-        "test_accuracy": verification.accuracy(scores, matched, threshold),
-        "test_roc_auc": verification.roc_auc(scores, matched),
+        "test_accuracy": verification.accuracy(scores, test.matched, threshold),
+        "test_roc_auc": verification.roc_auc(scores, test.matched),
     }
 
 

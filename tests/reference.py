@@ -284,3 +284,12 @@ def warm_cosine(step, steps, warmup, peak):
         return peak / 100 + (peak - peak / 100) * step / warmup
     share = min((step - warmup) / max(steps - warmup, 1), 1.0)
     return peak * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
+
+
+def rareness(embeddings, strangers, neighbours):
+    """1 minus the mean scaled similarity to the nearest strangers, one face at a time."""
+    result = []
+    for x in np.asarray(embeddings, np.float64):
+        similarities = sorted(((x @ y + 1) / 2 for y in np.asarray(strangers, np.float64)), reverse=True)
+        result.append(1 - sum(similarities[:neighbours]) / len(similarities[:neighbours]))
+    return np.array(result)

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from keras import layers
+from reference import rareness as slow_rareness
 from tensorflow.python.eager.polymorphic_function import polymorphic_function
 
+from facelib.cohort import Cohort
 from facelib.embedding import build_embedder, embed, pair_scores
 from facelib.images import SIZE
 from facelib.models import UnitNorm
@@ -171,3 +173,23 @@ def test_scores_of_known_angles():
     embeddings = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     zeros = np.zeros(4, int)
     np.testing.assert_allclose(pair_scores(embeddings, zeros, np.arange(4)), [1, 0.75, 0.5, 0], atol=1e-6)
+
+
+def test_with_a_cohort_the_score_is_the_weighted_mean_with_both_rarenesses():
+    rng = np.random.default_rng(5)
+    embeddings, strangers = (normalised(rng.normal(size=(n, 8))).astype(np.float32) for n in (12, 30))
+    first, second = rng.integers(0, 12, (2, 50))
+    similarities, rare = pair_scores(embeddings, first, second), slow_rareness(embeddings, strangers, 4)
+    for weight in (0.0, 0.75, 2.0):
+        expected = (similarities + weight * rare[first] + weight * rare[second]) / (1 + 2 * weight)
+        found = pair_scores(embeddings, first, second, Cohort(strangers, 4, weight))
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+        assert found.dtype == np.float64 and ((found >= 0) & (found <= 1)).all()
+
+
+def test_of_two_equal_similarities_that_of_rarer_faces_scores_higher():
+    # 0 and 40 degrees lie among the strangers, 180 and 220 far from them
+    embeddings = np.array([[np.cos(a), np.sin(a)] for a in np.deg2rad([0, 40, 180, 220])], np.float32)
+    cohort = Cohort(np.array([[np.cos(a), np.sin(a)] for a in np.deg2rad([10, 20, 30])], np.float32), 2, 0.75)
+    common, rare = pair_scores(embeddings, np.array([0, 2]), np.array([1, 3]), cohort)
+    assert rare > common + 0.3

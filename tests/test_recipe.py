@@ -310,7 +310,7 @@ def test_a_run_is_named_by_every_setting_that_decides_its_weights(config):
         changed = dataclasses.replace(config, **{field.name: other_value(getattr(config, field.name))})
         same = recipe.training_folder(changed, "digest").name == folder.name
         harmless = ("profile", "data", "test_crop", "comparison_steps")
-        assert same == (field.name in harmless or field.name.startswith("texture_")), field.name
+        assert same == (field.name in harmless or field.name.startswith(("texture_", "rareness_"))), field.name
 
 
 def test_a_run_is_named_by_its_data_and_by_bfloat16_of_the_machine(configure, monkeypatch):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import tiny_network
 
-from facelib import recipe, results, streams
+from facelib import recipe, results, streams, verification
 from facelib.checkpoint import CheckpointError, save_checkpoint
 from facelib.config import load_config
 from facelib.discriminant import TooFewImagesError, fit_discriminant
@@ -246,3 +246,54 @@ def test_the_network_is_the_configurations(configure, network_file, monkeypatch)
         for wanted in (False, True):
             streams.restore_model(configure(f"network=residual bfloat16={wanted} seed=5"), [file], 0)
     assert asked == [("residual", 6, bfloat16, 5) for bfloat16 in (False, False, False, True)]
+
+
+# the cohort
+
+
+def test_the_cohort_is_one_embedding_of_each_training_identity(configure, split):
+    config = configure("flip_average=True rareness_weight=0.5 rareness_neighbours=3")
+    network = tiny_network("", 6, False, 1)
+    cohort = streams.embed_cohort(config, split, network)
+    assert cohort.embeddings.shape == (9, 6) and (cohort.neighbours, cohort.weight) == (3, 0.5)
+    everyone = embed(network, split.faces.pixels, True)
+    rows = [int(np.argmin(np.abs(everyone - row).sum(1))) for row in cohort.embeddings]
+    np.testing.assert_allclose(cohort.embeddings, everyone[rows], atol=1e-6)
+    assert sorted(split.training_labels[rows]) == list(range(9))  # none of them held out
+
+
+def test_without_a_weight_there_is_no_cohort(configure, split):
+    assert streams.embed_cohort(configure("rareness_weight=0"), split, tiny_network("", 6, False, 1)) is None
+
+
+def test_validation_scores_take_the_cohort_into_account(configure, split):
+    config = configure("rareness_weight=0.5")
+    network = tiny_network("", 6, False, 1)
+    cohort = streams.embed_cohort(config, split, network)
+    embeddings = embed(network, split.faces.pixels, config.flip_average)
+    expected = pair_scores(embeddings, split.first, split.second, cohort)
+    np.testing.assert_allclose(recipe.score_with(config, split, network, cohort)(), expected, atol=1e-6)
+    found = recipe.validate_with(config, split, network, cohort)()
+    assert found["validation_roc_auc"] == verification.roc_auc(expected, split.matched)
+    assert np.abs(expected - recipe.score_with(config, split, network)()).max() > 1e-3
+
+
+def test_a_cohort_comes_back_from_its_file(configure, tmp_path):
+    config = configure("rareness_weight=0.25 rareness_neighbours=4")
+    embeddings = np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32)
+    path = streams.save_cohort(streams.Cohort(embeddings, 20, 0.75), tmp_path)
+    assert path.parent == tmp_path and path != streams.save_cohort(streams.Cohort(embeddings + 1, 20, 0.75), tmp_path)
+    found = streams.restore_cohort(config, path, 6)
+    np.testing.assert_array_equal(found.embeddings, embeddings)
+    assert (found.neighbours, found.weight) == (4, 0.25)
+
+
+def test_a_cohort_of_another_model_is_refused(config, tmp_path):
+    path = streams.save_cohort(streams.Cohort(np.zeros((7, 6), np.float32), 20, 0.75), tmp_path)
+    with pytest.raises(CheckpointError, match=rf"{path} does not fit: .*float32 \(7, 6\), expected float32 \(c, 5\)"):
+        streams.restore_cohort(config, path, 5)
+    save_checkpoint(path, {"texture": [np.zeros((7, 6), np.float32)]}, {})
+    with pytest.raises(CheckpointError, match="does not fit"):
+        streams.restore_cohort(config, path, 6)
+    with pytest.raises(CheckpointError, match="no checkpoint at"):
+        streams.restore_cohort(config, tmp_path / "none.npz", 6)

@@ -1,0 +1,45 @@
+"""How rare a face is among strangers, which tells how much a similarity to it is worth; NumPy only.
+
+A blurred, dark or average face is similar to everybody; that two such faces are similar says little. The cohort shows
+it: images of people who are in no pair. Subtracting the mean similarity to the nearest of a cohort is the score
+normalisation of speaker verification without its division (Matejka et al. 2017, "Analysis of score normalization in
+multilingual speaker recognition", adaptive cohort), and the local scaling of nearest-neighbour search (Conneau et al.
+2018, "Word translation without parallel data", sec. 2.3).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+BLOCK = 1024  # embeddings whose similarities to the whole cohort are in memory at once
+
+
+class Cohort(NamedTuple):
+    """Strangers, and what they have to say in a score."""
+
+    embeddings: np.ndarray  # (c, d) float32, unit norm
+    neighbours: int  # so many of them, the nearest, are looked at
+    weight: float  # of the rareness of each face, where their similarity has weight 1
+
+
+def choose_cohort(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Rows (identities,) int, rising: one image of each label that is not negative, drawn from `seed`."""
+    rows = np.flatnonzero(labels >= 0)
+    rows = np.random.default_rng((seed, 9)).permutation(rows)
+    _, places = np.unique(labels[rows], return_index=True)
+    return np.sort(rows[places])
+
+
+def rareness(embeddings: np.ndarray, cohort: Cohort) -> np.ndarray:
+    """1 minus the mean scaled similarity to the nearest of the cohort: (n,) float64 in [0, 1], high for a rare face.
+
+    Args:
+        embeddings: (n, d), unit norm. Where the cohort is smaller than its `neighbours`, all of it is looked at.
+    """
+    nearest = min(cohort.neighbours, len(cohort.embeddings))
+    result = np.empty(len(embeddings))
+    for start in range(0, len(embeddings), BLOCK):
+        products = embeddings[start : start + BLOCK] @ cohort.embeddings.T
+        highest = np.partition(products, -nearest, axis=1)[:, -nearest:]
+        result[start : start + BLOCK] = (1 - highest.mean(axis=1, dtype=np.float64)) / 2
+    return np.clip(result, 0.0, 1.0)
