@@ -28,7 +28,7 @@ IMPORTS_04 := alarms checkpoint cohort config dataset embedding identities image
 IMPORTS_05 := alarms checkpoint cohort config dataset embedding identities images losses mining models pairwise plots profiles progress recipe results training verification
 IMPORTS_06 := alarms checkpoint cohort config dataset discriminant embedding identities images losses mining models pairwise plots profiles progress recipe results streams texture training verification
 IMPORTS_07 := alarms cartoon checkpoint cohort config dataset discriminant embedding identities images lfw losses mining models pairs pairwise plots profiles progress recipe results streams synthetic texture training verification
-IMPORTS_08 := config experiment_table plots profiles results study
+IMPORTS_08 := config experiments/study experiments/table plots profiles results
 
 # The notebooks whose results each notebook reads.
 NEEDS_01 :=
@@ -66,7 +66,7 @@ help:
 	@echo 'make report      the report, as a PDF                -> $(REPORTS)/report.pdf'
 	@echo 'make checks      page limit, one run behind it all   -> $(REPORTS)/checks.txt'
 	@echo 'make submission  one notebook, its page, the report  -> $(REPORTS)/submission.zip'
-	@echo 'make experiments run the trials of facelib/study.py that are not over, hours -> reports/experiments.csv'
+	@echo 'make experiments run the trials of facelib/experiments/study.py that are not over, hours -> reports/experiments.csv'
 	@echo '                 WORKERS=2: two at a time; ONLY="loss,P x K": these tables; LIST=1: show them, run none'
 	@echo 'make lab         work on the notebooks in JupyterLab'
 	@echo 'make test        check the code and run the tests'
@@ -158,7 +158,7 @@ $(REPORTS)/submission.zip: $(REPORTS)/checks.txt $(PAGES) facelib/publishing/sub
 
 # --- experiments -----------------------------------------------------------------------------------------------------
 
-# Can be killed at any time, and started again: it goes on with what is not over. Its settings are in facelib/study.py.
+# Can be killed at any time, and started again: it goes on with what is not over. Its settings are in facelib/experiments/study.py.
 experiments: $(READY)
 	@$(PYTHON) -m facelib.experiments --data $(call quote,$(DATA)) --workers $(WORKERS) \
 	  $(if $(ONLY),--only $(call quote,$(ONLY))) $(if $(LIST),--list)

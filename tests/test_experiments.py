@@ -1,4 +1,4 @@
-"""The command, with trials that are made up; `test_trial` has real ones, `test_trial_queue` killed ones."""
+"""The command, with trials that are made up; `test_trial` has real ones, `test_queue` killed ones."""
 
 import os
 import signal
@@ -11,10 +11,11 @@ import pytest
 import tiny_study
 from tiny_study import ORDER, finished
 
-from facelib import experiments, study
 from facelib.config import ROOT
-from facelib.experiment_table import read_table, table_path, trial_of
-from facelib.study import Trial
+from facelib.experiments import __main__ as experiments
+from facelib.experiments import study
+from facelib.experiments.study import Trial
+from facelib.experiments.table import read_table, table_path, trial_of
 
 pytest.importorskip("optuna")
 
@@ -24,7 +25,8 @@ import sys, time
 sys.path[:0] = [{str(ROOT)!r}, {str(Path(tiny_study.__file__).parent)!r}]
 from pathlib import Path
 import tiny_study
-from facelib import config, experiments
+from facelib import config
+from facelib.experiments import __main__ as experiments
 for patch in tiny_study.PATCHES:
     setattr(*patch)
 config.ROOT = Path(sys.argv[1])

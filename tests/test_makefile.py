@@ -15,7 +15,12 @@ from facelib.config import PROFILES, ROOT
 MAKEFILE = (ROOT / "Makefile").read_text()
 VARIABLES = dict(re.findall(r"^(\w+) := *(.*)$", MAKEFILE, re.MULTILINE))
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
-MODULES = {path.stem for path in (ROOT / "facelib").glob("*.py")} - {"__init__"}
+MODULES = {
+    path.relative_to(ROOT / "facelib").with_suffix("").as_posix()
+    for folder in ("", "experiments")
+    for path in (ROOT / "facelib" / folder).glob("*.py")
+    if path.stem != "__init__"
+}
 
 # Stands in for .venv/bin/python: runs the stamp for real, writes what the other commands would write, logs them all.
 STAND_IN = f"""#!/bin/sh
@@ -251,7 +256,8 @@ def imported(path):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name.split(".")[1] for name in names if name.startswith("facelib.")} & MODULES
+    parts = [name.split(".")[1:] for name in names if name.startswith("facelib.")]
+    return {"/".join(name[: 1 + (name[0] == "experiments")]) for name in parts} & MODULES
 
 
 def closed(path):

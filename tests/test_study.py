@@ -1,6 +1,6 @@
-from facelib import study
 from facelib.config import load_config
-from facelib.study import TABLES, Trial, configure, declared, is_searched, settings_of
+from facelib.experiments import study
+from facelib.experiments.study import TABLES, Trial, configure, declared, is_searched, settings_of
 
 BASE = load_config(study.PROFILE, "drawn", study.BASE)
 

@@ -7,13 +7,14 @@ import tiny_study
 from conftest import write_image
 from keras import layers
 
-from facelib import recipe, study, verification
-from facelib import trial as trial_module
+from facelib import recipe, verification
 from facelib.config import PAIRS_FILE, TEST_FOLDER
-from facelib.experiment_table import COLUMNS, read_table, write_table
+from facelib.experiments import study
+from facelib.experiments import trial as trial_module
+from facelib.experiments.study import Trial
+from facelib.experiments.table import COLUMNS, read_table, write_table
+from facelib.experiments.trial import identify_study, run_trial
 from facelib.models import UnitNorm
-from facelib.study import Trial
-from facelib.trial import identify_study, run_trial
 
 
 @pytest.fixture

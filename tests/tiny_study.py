@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 from facelib import config as config_module
-from facelib import study
-from facelib.trial_queue import claim, record
-from facelib.trial_storage import open_storage
+from facelib.experiments import study
+from facelib.experiments.queue import claim, record
+from facelib.experiments.storage import open_storage
 
 TABLES = {
     "loss": {"base": "", "hot": "gamma=128"},

@@ -8,12 +8,12 @@ import pytest
 import tiny_study
 from tiny_study import EVERYTHING, ORDER, finished, open_tiny, run_all
 
-from facelib import study
 from facelib.config import ROOT
-from facelib.experiment_table import read_table, trial_of
-from facelib.study import is_searched
-from facelib.trial_queue import MOST_KILLS, claim, record
-from facelib.trial_storage import over
+from facelib.experiments import study
+from facelib.experiments.queue import MOST_KILLS, claim, record
+from facelib.experiments.storage import over
+from facelib.experiments.study import is_searched
+from facelib.experiments.table import read_table, trial_of
 
 pytest.importorskip("optuna")
 

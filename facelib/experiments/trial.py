@@ -10,11 +10,12 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from facelib import recipe, streams, study, verification
+from facelib import recipe, streams, verification
 from facelib.alarms import TrainingError
 from facelib.config import PAIRS_FILE, ROOT, TEST_FOLDER, Config
 from facelib.embedding import embed, pair_scores
-from facelib.experiment_table import COMPLETE, ERROR, FAILED
+from facelib.experiments import study
+from facelib.experiments.table import COMPLETE, ERROR, FAILED
 from facelib.pairs import load_pairs
 from facelib.results import commit, digest, digest_modules
 from facelib.synthetic import draw_faces
@@ -39,7 +40,7 @@ def identify_study(data: str) -> dict:
 
 
 def run_trial(trial: study.Trial, data: str, folder: Path, with_test: bool = False) -> dict:
-    """Train `trial`, or go on where it was cut short, and measure it; see `experiment_table.COLUMNS`.
+    """Train `trial`, or go on where it was cut short, and measure it; see `table.COLUMNS`.
 
     A trial that cannot be trained is a result as well: its row says why. What may go otherwise another time (no memory,
     a full disk) has the state "error".

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from facelib import study
 from facelib.config import Config
+from facelib.experiments import study
 from facelib.results import write_atomically
 
 # column -> type; numbers may be empty where nothing was measured. Figures are those of the network alone, but for

@@ -1,8 +1,9 @@
 import pytest
 
-from facelib import study
 from facelib.config import load_config
-from facelib.experiment_table import (
+from facelib.experiments import study
+from facelib.experiments.study import Trial
+from facelib.experiments.table import (
     COLUMNS,
     TableError,
     best_of,
@@ -15,7 +16,6 @@ from facelib.experiment_table import (
     trial_of,
     write_table,
 )
-from facelib.study import Trial
 
 IDENTITY = {"format": 1, "base": "b", "code": "c", "data": "d"}
 

@@ -2,10 +2,10 @@ import pytest
 import tiny_study
 from tiny_study import EVERYTHING, IDENTITY, ORDER, finished, open_tiny, run_all
 
-from facelib import trial_storage
-from facelib.experiment_table import TableError, read_table, trial_of, write_table
-from facelib.trial_queue import claim, record
-from facelib.trial_storage import over
+from facelib.experiments import storage
+from facelib.experiments.queue import claim, record
+from facelib.experiments.storage import over
+from facelib.experiments.table import TableError, read_table, trial_of, write_table
 
 optuna = pytest.importorskip("optuna")
 
@@ -97,4 +97,4 @@ def test_without_optuna_the_message_says_what_to_install(tmp_path, monkeypatch):
 
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(TableError, match=r"pip install -e '\.\[experiments\]'"):
-        trial_storage.open_storage(tmp_path, tmp_path / "experiments.csv", IDENTITY)
+        storage.open_storage(tmp_path, tmp_path / "experiments.csv", IDENTITY)

@@ -8,17 +8,17 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from facelib import study
 from facelib.config import ROOT, Config, ConfigError
-from facelib.experiment_table import COMPLETE, ERROR, TableError, read_table, table_path, trial_of
+from facelib.experiments import study
+from facelib.experiments.queue import claim, record
+from facelib.experiments.storage import SEARCH, Storage, open_storage, over
+from facelib.experiments.table import COMPLETE, ERROR, TableError, read_table, table_path, trial_of
+from facelib.experiments.trial import identify_study, run_trial
 from facelib.identities import NoFacesError
 from facelib.progress import VARIABLE
-from facelib.trial import identify_study, run_trial
-from facelib.trial_queue import claim, record
-from facelib.trial_storage import SEARCH, Storage, open_storage, over
 
 NOTHING_LEFT, INTERRUPTED = 3, 130  # exit codes of a worker; 0: a trial was recorded
-MOST_KILLS = 10  # of workers in a row; more than what `trial_queue` grants one trial
+MOST_KILLS = 10  # of workers in a row; more than what `queue` grants one trial
 
 
 def open_study(config: Config, new_start: bool = False) -> Storage:

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from facelib import study
-from facelib.experiment_table import (
+from facelib.experiments import study
+from facelib.experiments.table import (
     COMPLETE,
     ERROR,
     STUDY,

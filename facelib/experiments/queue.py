@@ -8,9 +8,19 @@ a trial holds the lock of the queue meanwhile. Nothing depends on clocks.
 import fcntl
 from typing import NamedTuple
 
-from facelib import study
-from facelib.experiment_table import COMPLETE, ERROR, write_table
-from facelib.trial_storage import SEARCH, Storage, add_row, all_trials, distributions, locked, over, recorded, trial_in
+from facelib.experiments import study
+from facelib.experiments.storage import (
+    SEARCH,
+    Storage,
+    add_row,
+    all_trials,
+    distributions,
+    locked,
+    over,
+    recorded,
+    trial_in,
+)
+from facelib.experiments.table import COMPLETE, ERROR, write_table
 
 MOST_KILLS = 3  # of one trial; then it is given up until the next start
 STARTUP_TRIALS = 4  # of the search, drawn at random before the sampler has a say
