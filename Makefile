@@ -21,13 +21,13 @@ NOTEBOOKS := 01_eda 02_dataset 03_loss_derivation 04_model 05_mining 06_training
 
 # What each notebook imports from facelib, with what that imports in turn. tests/test_makefile.py compares this with the
 # code, and prints the line to put here when it differs.
-IMPORTS_01 := cartoon config dataset identities images lfw pairs plots profiles progress results synthetic
-IMPORTS_02 := alarms checkpoint cohort config dataset embedding identities images losses mining models pairwise plots profiles progress recipe results training verification
+IMPORTS_01 := augmentation cartoon config dataset identities images lfw pairs plots profiles progress results synthetic
+IMPORTS_02 := alarms augmentation checkpoint cohort config dataset embedding identities images losses mining models pairwise plots profiles progress recipe results training verification
 IMPORTS_03 := config losses pairwise plots profiles results
-IMPORTS_04 := alarms checkpoint cohort config dataset embedding identities images losses mining models pairwise plots profiles progress recipe results training verification
-IMPORTS_05 := alarms checkpoint cohort config dataset embedding identities images losses mining models pairwise plots profiles progress recipe results training verification
-IMPORTS_06 := alarms checkpoint cohort config dataset discriminant embedding identities images losses mining models pairwise plots profiles progress recipe results streams texture training verification
-IMPORTS_07 := alarms cartoon checkpoint cohort config dataset discriminant embedding identities images lfw losses mining models pairs pairwise plots profiles progress recipe results streams synthetic texture training verification
+IMPORTS_04 := alarms augmentation checkpoint cohort config dataset embedding identities images losses mining models pairwise plots profiles progress recipe results training verification
+IMPORTS_05 := alarms augmentation checkpoint cohort config dataset embedding identities images losses mining models pairwise plots profiles progress recipe results training verification
+IMPORTS_06 := alarms augmentation checkpoint cohort config dataset discriminant embedding identities images losses mining models pairwise plots profiles progress recipe results streams texture training verification
+IMPORTS_07 := alarms augmentation cartoon checkpoint cohort config dataset discriminant embedding identities images lfw losses mining models pairs pairwise plots profiles progress recipe results streams synthetic texture training verification
 IMPORTS_08 := config experiments/study experiments/table plots profiles results
 
 # The notebooks whose results each notebook reads.

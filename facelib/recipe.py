@@ -22,8 +22,8 @@ from facelib.training import Learner
 
 # a change in one of these trains again: they decide the weights, or which epoch is the best
 DECISIVE = (
-    "alarms", "cohort", "dataset", "embedding", "identities", "images", "losses", "mining", "models", "pairwise",
-    "recipe", "training", "verification",
+    "alarms", "augmentation", "cohort", "dataset", "embedding", "identities", "images", "losses", "mining", "models",
+    "pairwise", "recipe", "training", "verification",
 )  # fmt: skip
 # settings that leave the weights of the network as they are, and what the names of others of the kind begin with
 INDECISIVE = ("profile", "data", "test_crop", "comparison_steps", "texture_", "rareness_")

@@ -7,20 +7,32 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from facelib.augmentation import warp
 from facelib.checkpoint import CheckpointError, read_checkpoint, restore_checkpoint, save_checkpoint
 from facelib.cohort import Cohort, choose_cohort
 from facelib.config import Config
 from facelib.discriminant import TooFewImagesError, fit_discriminant
 from facelib.embedding import embed
-from facelib.images import SIZE, warp
+from facelib.images import SIZE
 from facelib.progress import track
 from facelib.recipe import Split, build_model
 from facelib.results import digest, digest_modules
 from facelib.texture import TextureFeatures, block_sizes, build_texture_network, join
 
 # a change in one of these fits again
-DECISIVE = ("cohort", "dataset", "discriminant", "embedding", "identities", "images", "recipe", "streams", "texture")
-COPIES_STRENGTH = 0.6  # of the shift, zoom and rotation of the copies, see `images.warp`
+DECISIVE = (
+    "augmentation",
+    "cohort",
+    "dataset",
+    "discriminant",
+    "embedding",
+    "identities",
+    "images",
+    "recipe",
+    "streams",
+    "texture",
+)
+COPIES_STRENGTH = 0.6  # of the shift, zoom and rotation of the copies, see `augmentation.warp`
 BATCH = 64  # images whose features are computed at once
 IMAGES_EACH = 8  # most images of an identity, where there are more than `texture_images` in all
 

@@ -42,7 +42,8 @@ FLOORS = {
     "checkpoint": {"results"},
     "losses": {"pairwise"},
     "mining": {"pairwise"},
-    "dataset": {"identities", "images"},
+    "augmentation": {"images"},  # the size of an image
+    "dataset": {"augmentation", "identities", "images"},
     "embedding": {"cohort", "images"},
     "pairs": {"images", "lfw"},
     "training": {"alarms", "checkpoint", "pairwise", "progress"},
@@ -52,8 +53,8 @@ FLOORS = {
         "pairwise", "progress", "results", "training", "verification",
     },
     "streams": {
-        "checkpoint", "cohort", "config", "discriminant", "embedding", "images", "models", "progress", "recipe",
-        "results", "texture",
+        "augmentation", "checkpoint", "cohort", "config", "discriminant", "embedding", "images", "models", "progress",
+        "recipe", "results", "texture",
     },
     "experiments/study": {"config", "profiles"},
     "experiments/table": {"config", "experiments/study", "results"},

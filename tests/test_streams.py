@@ -7,11 +7,11 @@ import pytest
 from conftest import tiny_network
 
 from facelib import recipe, results, streams, verification
+from facelib.augmentation import warp
 from facelib.checkpoint import CheckpointError, save_checkpoint
 from facelib.config import load_config
 from facelib.discriminant import TooFewImagesError, fit_discriminant
 from facelib.embedding import embed, pair_scores
-from facelib.images import warp
 from facelib.texture import TextureFeatures, block_sizes, build_texture_network
 
 SETTINGS = "validation_share=0.25 validation_images=3 embedding_size=6 texture_copies=1 texture_components=5"
