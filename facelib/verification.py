@@ -3,30 +3,83 @@
 Scores are (pairs,) float, higher for the same person; matched is (pairs,) bool.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from sklearn import metrics
 
 
+class TooFewPairsError(ValueError):
+    """There are too few mismatched pairs to say anything about so small a false accept rate."""
+
+
+class Counts(NamedTuple):
+    """Accepted pairs at every threshold that makes a difference; all (distinct scores + 1,)."""
+
+    thresholds: np.ndarray  # float64, rising, between neighbouring scores; the first below, the last above all of them
+    true_accepts: np.ndarray  # int, falling
+    false_accepts: np.ndarray
+
+
+class OperatingPoint(NamedTuple):
+    """A threshold and the rates that it has on the pairs it was found on."""
+
+    threshold: float
+    tar: float  # share of the matched pairs that are accepted
+    far: float  # share of the mismatched pairs that are accepted
+
+
 def roc_auc(scores, matched) -> float:
     """Area under the ROC curve, exact: the share of (matched, mismatched) pairs in the right order, ties half."""
-    return float(metrics.roc_auc_score(*_checked(scores, matched)[::-1]))
+    return float(metrics.roc_auc_score(*checked(scores, matched)[::-1]))
 
 
 def average_precision(scores, matched) -> float:
     """Average precision: the step-wise area under precision over recall, without interpolation."""
-    return float(metrics.average_precision_score(*_checked(scores, matched)[::-1]))
+    return float(metrics.average_precision_score(*checked(scores, matched)[::-1]))
+
+
+def precision_recall_curve(scores, matched):
+    """Precisions, recalls and thresholds, one for each distinct score; thresholds rise.
+
+    The last precision and recall are 1 and 0, for no pair accepted, without a threshold.
+    """
+    return metrics.precision_recall_curve(*checked(scores, matched)[::-1])
+
+
+def precision_recall_area(scores, matched) -> float:
+    """Area under precision over recall with straight lines between the operating points, the trapezoid rule.
+
+    No threshold reaches the points on such a line, which lie above those that one does (Davis and Goadrich 2006):
+    mostly more than `average_precision`, which takes steps.
+    """
+    precision, recall, _ = precision_recall_curve(scores, matched)
+    return float(metrics.auc(recall, precision))
 
 
 def roc_curve(scores, matched):
     """False accept rates, true accept rates and thresholds, one for each distinct score; thresholds fall."""
-    scores, matched = _checked(scores, matched)
+    scores, matched = checked(scores, matched)
     return metrics.roc_curve(matched, scores, drop_intermediate=False)
 
 
 def accuracy(scores, matched, threshold: float) -> float:
     """Share of pairs decided rightly at `threshold`."""
-    scores, matched = _checked(scores, matched)
+    scores, matched = checked(scores, matched)
     return float(np.mean((scores >= threshold) == matched))
+
+
+def counts(scores, matched) -> Counts:
+    """How many matched and mismatched pairs are accepted, at every threshold that makes a difference."""
+    scores, matched = checked(scores, matched)
+    values, places = np.unique(scores, return_inverse=True)
+    # raising the threshold past a score refuses the pairs that have it
+    refused = [np.bincount(places[kind], minlength=len(values)).cumsum() for kind in (matched, ~matched)]
+    true, false = (np.concatenate([[0], total]) for total in refused)
+    above = np.nextafter(values, np.inf)  # the middle of two neighbouring floats can be the lower one
+    middles = np.maximum((values[:-1] + values[1:]) / 2, above[:-1])
+    thresholds = np.concatenate([[np.nextafter(values[0], -np.inf)], middles, above[-1:]])
+    return Counts(thresholds, true[-1] - true, false[-1] - false)
 
 
 def accuracy_curve(scores, matched):
@@ -36,15 +89,8 @@ def accuracy_curve(scores, matched):
         thresholds, rising, between neighbouring distinct scores, the first below and the last above all of them;
         accuracies, both (distinct scores + 1,) float64.
     """
-    scores, matched = _checked(scores, matched)
-    values, places = np.unique(scores, return_inverse=True)
-    # raising the threshold past a score refuses its pairs: mismatched ones become right, matched ones wrong
-    gains = np.bincount(places, np.where(matched, -1.0, 1.0))
-    right = matched.sum() + np.concatenate([[0.0], np.cumsum(gains)])
-    above = np.nextafter(values, np.inf)  # the middle of two neighbouring floats can be the lower one
-    middles = np.maximum((values[:-1] + values[1:]) / 2, above[:-1])
-    edges = np.concatenate([[np.nextafter(values[0], -np.inf)], middles, above[-1:]])
-    return edges, right / len(scores)
+    thresholds, true_accepts, false_accepts = counts(scores, matched)
+    return thresholds, (true_accepts + false_accepts[0] - false_accepts) / (true_accepts[0] + false_accepts[0])
 
 
 def best_threshold(scores, matched) -> tuple[float, float]:
@@ -66,37 +112,54 @@ def equal_error_rate(scores, matched) -> float:
     return float(far[after] - weight * (far[after] - far[after - 1]))
 
 
-def accuracy_standard_error(scores, matched, threshold: float, first, second) -> float:
-    """Standard error of `accuracy` that respects that pairs share people: dyadic cluster-robust (Aronow et al. 2015).
+def tar_at_far(scores, matched, far: float, mismatched: int | None = None) -> OperatingPoint:
+    """The highest true accept rate at which the false accept rate is at most `far`; nothing is interpolated.
+
+    Pairs of equal scores are accepted or refused together. Among thresholds with the same true accept rate it is the
+    highest, which has the fewest false accepts.
 
     Args:
-        first, second: (pairs,) of anything hashable or comparable, the person on each side; equal where matched.
+        mismatched: how many mismatched pairs there are, where only those with the highest scores are in the list.
+
+    Raises:
+        TooFewPairsError: fewer than 1 / far mismatched pairs, so that a single one is more than `far` of them.
+        ValueError: `far` outside (0, 1], or too few of the highest mismatched pairs in the list.
     """
-    scores, matched = _checked(scores, matched)
-    if not np.shape(first) == np.shape(second) == scores.shape:
-        shapes = f"{np.shape(first)} and {np.shape(second)} people for {scores.shape} scores"
-        raise ValueError(f"{shapes}: one of each for every pair")
-    residuals = ((scores >= threshold) == matched).astype(float)
-    residuals -= residuals.mean()
-    _, people = np.unique(np.concatenate([first, second]), return_inverse=True)
-    first, second = people.reshape(2, -1)
-    # sum of e_k e_l over pairs k, l with a person in common; two that have both in common were counted twice
-    sums = np.bincount(first, residuals, people.max() + 1)
-    sums += np.bincount(second, np.where(first == second, 0, residuals), people.max() + 1)
-    different = first != second
-    both = np.minimum(first, second) * (people.max() + 1) + np.maximum(first, second)
-    _, dyads = np.unique(both[different], return_inverse=True)
-    twice = np.bincount(dyads, residuals[different]) if different.any() else np.zeros(1)
-    variance = (np.sum(sums**2) - np.sum(twice**2)) / len(scores) ** 2
-    return float(np.sqrt(max(variance, 0.0)))
+    if not 0 < far <= 1:
+        raise ValueError(f"false accept rate {far}: expected more than 0 and at most 1")
+    thresholds, true_accepts, false_accepts = counts(scores, matched)
+    listed = int(false_accepts[0])
+    mismatched = listed if mismatched is None else mismatched
+    if mismatched < listed:
+        raise ValueError(f"mismatched={mismatched}, but the list alone has {listed} mismatched pairs")
+    if 1 / mismatched > far:
+        needed = round(1 / far)
+        needed += 1 / needed > far
+        raise TooFewPairsError(
+            f"a false accept rate of {far:g} needs at least {needed:,} mismatched pairs, and there are {mismatched:,}:"
+            " take all pairs of the images (facelib.all_pairs), or a higher rate"
+        )
+    allowed = false_accepts / mismatched <= far
+    if allowed[0] and mismatched > listed:
+        raise ValueError(f"{listed:,} of {mismatched:,} mismatched pairs are too few for a rate of {far:g}: keep more")
+    best = len(allowed) - 1 - int(np.argmax(np.where(allowed, true_accepts, -1)[::-1]))
+    tar, found = true_accepts[best] / true_accepts[0], false_accepts[best] / mismatched
+    return OperatingPoint(float(thresholds[best]), float(tar), float(found))
 
 
-def _checked(scores, matched):
+def checked(scores, matched):
+    """`scores` as float64 and `matched` as bool.
+
+    Raises:
+        ValueError: shapes that do not fit, a score that is not finite, or pairs of one kind only.
+    """
     scores, matched = np.asarray(scores, np.float64), np.asarray(matched, bool)
     if scores.ndim != 1 or scores.shape != matched.shape:
         raise ValueError(f"{scores.shape} scores for {matched.shape} labels: one of each for every pair")
     if not np.isfinite(scores).all():
-        raise ValueError(f"score {int(np.argmin(np.isfinite(scores)))} is {scores[~np.isfinite(scores)][0]}")
+        place = int(np.argmin(np.isfinite(scores)))
+        raise ValueError(f"score {place} is {scores[place]}: mend the embeddings of this pair, or leave it out")
     if matched.all() or not matched.any():
-        raise ValueError("only one kind of pair: figures need matched and mismatched ones")
+        kind = "matched" if matched.any() else "mismatched" if len(matched) else "no"
+        raise ValueError(f"only one kind of pair, {len(matched)} {kind}: figures need matched and mismatched ones")
     return scores, matched

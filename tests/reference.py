@@ -293,3 +293,107 @@ def rareness(embeddings, strangers, neighbours):
         similarities = sorted(((x @ y + 1) / 2 for y in np.asarray(strangers, np.float64)), reverse=True)
         result.append(1 - sum(similarities[:neighbours]) / len(similarities[:neighbours]))
     return np.array(result)
+
+
+def tar_at_far(scores, matched, far):
+    """(TAR, FAR) of the highest TAR with FAR <= far, by trying all thresholds; None with fewer than 1 / far pairs."""
+    mismatched = int((~matched).sum())
+    if 1 / mismatched > far:
+        return None
+    points = []
+    for threshold in [*scores, np.inf]:
+        accepted = [s >= threshold for s in scores]
+        found = sum(a and not m for a, m in zip(accepted, matched, strict=True)) / mismatched
+        tar = sum(a and m for a, m in zip(accepted, matched, strict=True)) / sum(matched)
+        if found <= far:
+            points.append((tar, -found))
+    tar, found = max(points)
+    return tar, -found
+
+
+def dyadic_sum(influences, people):
+    """Sum of u_k u_l over all pairs k, l that have a person in common; at least the sum of u_k^2."""
+    sets = [set(pair) for pair in people]
+    n = len(sets)
+    total = sum(influences[k] * influences[j] for k in range(n) for j in range(n) if sets[k] & sets[j])
+    return max(total, sum(u * u for u in influences))
+
+
+def share_influences(chosen, kind):
+    """(c - share) / n for the n pairs of the kind, 0 for others, where share is their mean of c."""
+    n = sum(kind)
+    share = sum(c for c, k in zip(chosen, kind, strict=True) if k) / n
+    return [(c - share) / n if k else 0.0 for c, k in zip(chosen, kind, strict=True)]
+
+
+def placement_influences(scores, matched):
+    """(placement - area) / n of its kind: the share of the other kind's pairs in the right order with it, ties half."""
+    result = []
+    for score, same in zip(scores, matched, strict=True):
+        others = [s if same else -s for s, m in zip(scores, matched, strict=True) if m != same]
+        own = score if same else -score
+        result.append(sum((own > s) + 0.5 * (own == s) for s in others) / len(others))
+    area = sum(v for v, m in zip(result, matched, strict=True) if m) / sum(matched)
+    counts = [sum(m == same for m in matched) for same in matched]
+    return [(v - area) / n for v, n in zip(result, counts, strict=True)]
+
+
+def cross_validated(scores, matched, folds):
+    """Accuracy of each fold at the lowest of the best thresholds of the others, mean, and sigma / sqrt(folds)."""
+    accuracies = []
+    for number in sorted(set(folds)):
+        others, own = np.flatnonzero(folds != number), np.flatnonzero(folds == number)
+        values = sorted(set(scores[others]))
+        edges = [(a + b) / 2 for a, b in zip(values, values[1:], strict=False)]
+        edges = [np.nextafter(values[0], -np.inf), *edges, np.nextafter(values[-1], np.inf)]
+        right = [sum((scores[k] >= t) == matched[k] for k in others) for t in edges]
+        threshold = edges[right.index(max(right))]
+        accuracies.append(sum((scores[k] >= threshold) == matched[k] for k in own) / len(own))
+    mean = sum(accuracies) / len(accuracies)
+    squares = sum((a - mean) ** 2 for a in accuracies)
+    k = len(accuracies)
+    return accuracies, mean, math.sqrt(squares / (k - 1) / k), math.sqrt(squares / k)
+
+
+def folds_in_order(pairs, folds):
+    """Which pairs are in each of `folds` runs of neighbours; the first pairs % folds runs have one more."""
+    start = 0
+    for fold in range(folds):
+        end = start + pairs // folds + (fold < pairs % folds)
+        yield np.array([start <= k < end for k in range(pairs)])
+        start = end
+
+
+def peers_accuracies(distances, matched, folds=10):
+    """Accuracy of each fold by the rule of facenet and insightface (`calculate_roc`).
+
+    Where it differs from `protocols.cross_validate`: folds are runs of neighbours in the list, whatever its header
+    says; thresholds are 0, 0.01, ..., 3.99 of the squared distance 2 - 2 cos = 4 (1 - s), not between the scores; a
+    pair is accepted where its distance is *below* the threshold; among equals it is the lowest distance, the highest
+    score. They print the mean and the standard deviation of the folds: for ten, 3 times the standard error.
+    """
+    grid, accuracies = np.arange(0, 4, 0.01), []
+    for own in folds_in_order(len(matched), folds):
+        right = [np.mean((distances[~own] < t) == matched[~own]) for t in grid]
+        accuracies.append(np.mean((distances[own] < grid[right.index(max(right))]) == matched[own]))
+    return np.array(accuracies)
+
+
+def peers_tar_at_far(distances, matched, far, folds=10):
+    """Mean TAR and FAR over the folds by the rule of facenet and insightface (`calculate_val`).
+
+    Where it differs from `verification.tar_at_far`: the threshold is interpolated between points of a grid of 0.001, on
+    the other folds, so that the FAR is not kept to; it names a figure for a rate below one pair. The FAR is 0 all
+    along the start of the grid; SciPy 1.17 refuses their interpolation over such points ("Expect x to not have
+    duplicates"), so here it goes from the last point below the rate to the first that reaches it.
+    """
+    grid, points = np.arange(0, 4, 0.001), []
+    for own in folds_in_order(len(matched), folds):
+        others = np.sort(distances[~own & ~matched])
+        fars = np.searchsorted(others, grid, "left") / len(others)
+        threshold = 0.0
+        if fars.max() >= far:
+            k = int(np.argmax(fars >= far))
+            threshold = grid[k - 1] + (far - fars[k - 1]) / (fars[k] - fars[k - 1]) * (grid[k] - grid[k - 1])
+        points.append([np.mean(distances[own & kind] < threshold) for kind in (matched, ~matched)])
+    return tuple(np.mean(points, axis=0))

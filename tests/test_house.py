@@ -30,6 +30,7 @@ FLOORS = {
     "identities": set(),
     "lfw": set(),
     "verification": set(),
+    "intervals": {"verification"},
     "discriminant": set(),
     "cohort": set(),
     "cartoon": set(),
@@ -85,6 +86,7 @@ LIGHT = {
     "cohort": {"numpy"},
     "discriminant": {"numpy"},
     "verification": {"numpy", "sklearn"},
+    "intervals": {"numpy"},
 }
 HEAVY = {"IPython", "PIL", "keras", "matplotlib", "numpy", "sklearn", "tensorflow"}
 

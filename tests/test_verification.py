@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from reference import folds_in_order, peers_accuracies, peers_tar_at_far, tar_at_far
+from sklearn.model_selection import KFold
 
 from facelib import verification
 
@@ -17,7 +19,10 @@ PAIR_FIGURES = (
     verification.best_threshold,
     verification.equal_error_rate,
     lambda scores, matched: verification.accuracy(scores, matched, 0.5),
-    lambda scores, matched: verification.accuracy_standard_error(scores, matched, 0.5, [0] * len(scores), scores),
+    verification.precision_recall_curve,
+    verification.precision_recall_area,
+    verification.counts,
+    lambda scores, matched: verification.tar_at_far(scores, matched, 1),
 )
 
 
@@ -63,16 +68,6 @@ def equal_error_rate(scores, matched):
     raise AssertionError("the curve goes from (0, 0) to (1, 1), so it crosses")
 
 
-def standard_error(scores, matched, threshold, first, second):
-    """Square root of the sum of e_k e_l over all k, l that have a person in common, over n^2 (not below 0)."""
-    right = [float((s >= threshold) == m) for s, m in zip(scores, matched, strict=True)]
-    e = [value - sum(right) / len(right) for value in right]
-    people = [{a, b} for a, b in zip(first, second, strict=True)]
-    n = len(right)
-    total = sum(e[k] * e[j] for k in range(n) for j in range(n) if people[k] & people[j])
-    return np.sqrt(max(total, 0.0)) / n
-
-
 def steps(count):
     """0, 1 / count, ..., 1: many ties."""
     return st.integers(0, count).map(lambda step: step / count)
@@ -86,18 +81,6 @@ def scored_pairs(draw, values=None):
     scores, matched = np.array([score for score, _ in rows]), np.array([same for _, same in rows])
     assume(matched.any() and not matched.all())
     return scores, matched
-
-
-@st.composite
-def scored_dyads(draw):
-    """Scores and labels with the people behind them: few people, so that pairs share one or both, on either side."""
-    person = st.integers(0, draw(st.integers(1, 6)))
-    same = draw(st.lists(st.tuples(person).map(lambda single: single * 2), min_size=1, max_size=10))
-    other = draw(st.lists(st.tuples(person, person).filter(lambda dyad: dyad[0] != dyad[1]), min_size=1, max_size=15))
-    dyads = draw(st.permutations(same + other))
-    scores = draw(st.lists(steps(4), min_size=len(dyads), max_size=len(dyads)))
-    first, second = np.array(dyads).T
-    return np.array(scores), first == second, first, second
 
 
 @given(scored_pairs())
@@ -191,44 +174,84 @@ def test_all_scores_equal():
     assert threshold < 0.5 and best == 0.75  # accept everything
 
 
-@given(scored_dyads(), steps(8))
-def test_standard_error_equals_the_sum_over_all_pairs_of_pairs(dyads, threshold):
-    scores, matched, first, second = dyads
-    found = verification.accuracy_standard_error(scores, matched, threshold, first, second)
-    # squared: near 0 a square root makes rounding large
-    assert found**2 == pytest.approx(standard_error(scores, matched, threshold, first, second) ** 2, abs=1e-12)
+@given(scored_pairs())
+def test_precision_and_recall_have_a_point_for_each_distinct_score(pairs):
+    scores, matched = pairs
+    precision, recall, thresholds = verification.precision_recall_curve(scores, matched)
+    assert list(thresholds) == sorted(set(scores))
+    for place, threshold in enumerate(thresholds):
+        accepted = scores >= threshold
+        assert precision[place] == pytest.approx((accepted & matched).sum() / accepted.sum())
+        assert recall[place] == pytest.approx((accepted & matched).sum() / matched.sum())
+    assert (precision[-1], recall[-1]) == (1, 0)
+    corners = zip(recall[1:], recall, precision[1:], precision, strict=False)
+    area = sum((right - left) * (low + high) / 2 for left, right, low, high in corners)
+    assert verification.precision_recall_area(scores, matched) == pytest.approx(area, abs=1e-12)
 
 
-@given(scored_dyads(), st.randoms(use_true_random=False))
-def test_standard_error_depends_on_neither_order_nor_sides_nor_names(dyads, random):
-    scores, matched, first, second = dyads
-    expected = verification.accuracy_standard_error(scores, matched, 0.5, first, second) ** 2
-    rows = random.sample(range(len(scores)), len(scores))
-    swap = np.array([random.random() < 0.5 for _ in scores])
-    left, right = np.where(swap, second, first), np.where(swap, first, second)
-    names = np.array([f"Person_{'abcdefg'[6 - i]}" for i in range(7)])
-    sides = names[left[rows]], names[right[rows]]
-    found = verification.accuracy_standard_error(scores[rows], matched[rows], 0.5, *sides)
-    assert found**2 == pytest.approx(expected, abs=1e-12)
+def test_the_trapezoid_area_is_not_average_precision():
+    scores, matched = [0.9, 0.8, 0.7, 0.6], [False, True, False, True]
+    # recall 0 .. 0 .. 1/2 .. 1/2 .. 1 at precision 1, 0, 1/2, 1/3, 1/2
+    assert verification.precision_recall_area(scores, matched) == pytest.approx((0 + 1 / 2) / 4 + (1 / 3 + 1 / 2) / 4)
+    assert verification.average_precision(scores, matched) == pytest.approx(1 / 2)
 
 
-def test_standard_error_without_shared_people_is_that_of_independent_pairs():
-    matched = np.arange(10) < 5
-    scores = np.where(np.arange(10) % 5 < 4, matched, ~matched)  # 8 of 10 right at 0.5
-    first, second = np.arange(10), np.where(matched, np.arange(10), np.arange(10) + 10)
-    found = verification.accuracy_standard_error(scores, matched, 0.5, first, second)
-    assert found == pytest.approx(np.sqrt(0.8 * 0.2 / 10))
+@given(scored_pairs(), st.sampled_from([1, 0.9, 0.7, 0.5, 1 / 3, 0.3, 0.29, 0.2, 0.1, 1 / 7]))
+def test_tar_at_far_equals_its_twin(pairs, far):
+    scores, matched = pairs
+    expected = tar_at_far(scores, matched, far)
+    if expected is None:
+        with pytest.raises(verification.TooFewPairsError, match="take all pairs"):
+            verification.tar_at_far(scores, matched, far)
+        return
+    found = verification.tar_at_far(scores, matched, far)
+    assert (found.tar, found.far) == pytest.approx(expected, abs=1e-12)
+    accepted = scores >= found.threshold
+    assert (accepted[matched].mean(), accepted[~matched].mean()) == pytest.approx(expected, abs=1e-12)
 
 
-def test_standard_error_grows_where_one_person_decides_many_pairs():
-    # anna's four pairs are wrong, the other four are right: what is drawn is people, not pairs
-    first = np.array(["anna"] * 4 + ["bert", "carl", "dora", "emil"])
-    second = np.array(["anna", "fay", "gil", "hal", "bert", "ida", "jon", "kim"])
-    matched = first == second
-    scores = np.where(first == "anna", ~matched, matched)
-    found = verification.accuracy_standard_error(scores, matched, 0.5, first, second)
-    assert found == pytest.approx(np.sqrt((16 * 0.25 + 4 * 0.25) / 64))
-    assert found > np.sqrt(0.5 * 0.5 / 8)
+@pytest.mark.parametrize("count", [29, 100, 1000, 3000])
+def test_tar_at_far_allows_exactly_the_share(count):
+    """0.29 * 100 is 28.999999999999996 in floats, 0.001 * 3000 is 3.0000000000000004."""
+    scores = np.concatenate([np.arange(count), np.arange(count) + 0.5])
+    matched = np.arange(2 * count) >= count
+    for allowed in range(1, count, 28):
+        far = allowed / count
+        found = verification.tar_at_far(scores, matched, far)
+        assert found.far == far and found.tar == (allowed + 1) / count
+        assert verification.tar_at_far(scores, matched, np.nextafter(far, 1)).far == far
+        if allowed > 1:
+            assert verification.tar_at_far(scores, matched, np.nextafter(far, 0)).far == (allowed - 1) / count
+
+
+def test_tar_at_far_says_how_many_pairs_a_small_rate_needs():
+    scores, matched = np.arange(1000.0), np.arange(1000) >= 999
+    message = "0.001 needs at least 1,000 mismatched pairs, and there are 999"
+    with pytest.raises(verification.TooFewPairsError, match=message):
+        verification.tar_at_far(scores, matched, 0.001)
+    scores, matched = np.arange(1001.0), np.arange(1001) >= 1000
+    assert verification.tar_at_far(scores, matched, 0.001).far == 0  # the one matched pair is above all others
+    with pytest.raises(verification.TooFewPairsError, match=r"0.3 needs at least 4 .* there are 3"):
+        verification.tar_at_far([1, 2, 3, 4], [True, False, False, False], 0.3)
+    for far in (0, -0.1, 1.1, np.nan):
+        with pytest.raises(ValueError, match="expected more than 0 and at most 1"):
+            verification.tar_at_far(scores, matched, far)
+
+
+def test_tar_at_far_of_the_highest_mismatched_pairs_is_that_of_all():
+    generator = np.random.default_rng(0)
+    scores, matched = generator.integers(0, 300, 2000) / 300, np.arange(2000) < 200
+    scores[matched] += 0.4
+    highest = np.argsort(-scores[~matched], kind="stable")[:91] + 200  # one more than 5 % of 1,800
+    rows = np.concatenate([np.arange(200), highest])
+    for far in (0.05, 0.01, 0.001):
+        expected = verification.tar_at_far(scores, matched, far)
+        found = verification.tar_at_far(scores[rows], matched[rows], far, 1800)
+        assert found[1:] == expected[1:] and ((scores >= found.threshold) == (scores >= expected.threshold)).all()
+    with pytest.raises(ValueError, match="91 of 1,800 mismatched pairs are too few for a rate of 0.06"):
+        verification.tar_at_far(scores[rows], matched[rows], 0.06, 1800)
+    with pytest.raises(ValueError, match="mismatched=90, but the list alone has 91"):
+        verification.tar_at_far(scores[rows], matched[rows], 0.01, 90)
 
 
 @pytest.mark.parametrize("figure", PAIR_FIGURES)
@@ -249,7 +272,50 @@ def test_every_figure_refuses_what_it_cannot_measure(figure):
         figure([[0.1, 0.2]], [[True, False]])
 
 
-@pytest.mark.parametrize("sides", [(["a", "b"], ["a", "c", "d"]), (["a"], ["a", "c", "d"])])
-def test_standard_error_refuses_people_that_are_not_one_on_each_side(sides):
-    with pytest.raises(ValueError, match="one of each for every pair"):
-        verification.accuracy_standard_error([0.1, 0.9], [True, False], 0.5, *sides)
+def peers_list(seed):
+    """600 squared distances, matched and mismatched in turns of 30, as in LFW's list of ten folds."""
+    generator = np.random.default_rng(seed)
+    matched = np.arange(600) // 30 % 2 == 0
+    distances = np.clip(generator.normal(np.where(matched, 1.1, 1.9), 0.3), 0, 4)
+    return distances, matched
+
+
+def test_peers_refuse_a_distance_on_the_threshold_and_ours_accepts_the_score():
+    """d^2 = 4 (1 - s): they accept where d^2 < t, we where s >= t."""
+    distances = np.array([0.5, 1.5] * 10)
+    matched = distances == 0.5
+    assert peers_accuracies(distances, matched, folds=10).mean() == 1  # t = 0.51: the first of the grid above 0.5
+    assert verification.accuracy(1 - distances / 4, matched, 1 - 0.5 / 4) == 1
+
+
+def test_peers_grid_is_coarser_than_the_scores():
+    """Scores that crowd into a hundredth of the squared distance cannot be told apart on their grid."""
+    distances = np.tile([1.001, 1.002], 20)
+    matched = np.tile([True, False], 20)
+    assert peers_accuracies(distances, matched, folds=10).mean() == 0.5
+    assert verification.best_threshold(1 - distances / 4, matched)[1] == 1
+
+
+def test_peers_folds_are_those_of_scikit_learn():
+    expected = [set(test) for _, test in KFold(7, shuffle=False).split(np.zeros(100))]
+    assert [set(np.flatnonzero(own)) for own in folds_in_order(100, 7)] == expected
+
+
+def test_peers_tar_at_far_differs_and_does_not_keep_to_the_rate():
+    """Ten thresholds, each interpolated on nine folds, for one."""
+    distances, matched = peers_list(0)
+    theirs, far = peers_tar_at_far(distances, matched, 0.02)
+    ours = verification.tar_at_far(1 - distances / 4, matched, 0.02)
+    assert far == pytest.approx(ours.far) == 0.02
+    assert (theirs, ours.tar) == pytest.approx((0.6367, 0.6733), abs=1e-4)
+    distances, matched = peers_list(2)
+    _, far = peers_tar_at_far(distances, matched, 0.1)
+    assert far > 0.1 >= verification.tar_at_far(1 - distances / 4, matched, 0.1).far
+
+
+def test_peers_name_a_tar_where_a_single_pair_is_more_than_the_rate():
+    distances, matched = peers_list(0)
+    theirs, _ = peers_tar_at_far(distances, matched, 0.001)
+    assert theirs > 0  # from 270 mismatched pairs in nine folds
+    with pytest.raises(verification.TooFewPairsError, match="at least 1,000"):
+        verification.tar_at_far(1 - distances / 4, matched, 0.001)
