@@ -31,6 +31,8 @@ FLOORS = {
     "lfw": set(),
     "verification": set(),
     "intervals": {"verification"},
+    "protocols": {"intervals", "verification"},
+    "calibration": {"verification"},
     "discriminant": set(),
     "cohort": set(),
     "cartoon": set(),
@@ -87,6 +89,8 @@ LIGHT = {
     "discriminant": {"numpy"},
     "verification": {"numpy", "sklearn"},
     "intervals": {"numpy"},
+    "protocols": {"numpy"},
+    "calibration": {"numpy", "sklearn"},
 }
 HEAVY = {"IPython", "PIL", "keras", "matplotlib", "numpy", "sklearn", "tensorflow"}
 
