@@ -27,7 +27,7 @@ IMPORTS_03 := config losses pairwise plots profiles results
 IMPORTS_04 := alarms augmentation checkpoint cohort config dataset embedding identities images losses mining models pairwise plots profiles progress recipe results training verification
 IMPORTS_05 := alarms augmentation checkpoint cohort config dataset embedding identities images losses mining models pairwise plots profiles progress recipe results training verification
 IMPORTS_06 := alarms augmentation checkpoint cohort config dataset discriminant embedding identities images losses mining models pairwise plots profiles progress recipe results streams texture training verification
-IMPORTS_07 := alarms augmentation cartoon checkpoint cohort config dataset discriminant embedding identities images lfw losses mining models pairs pairwise plots profiles progress recipe results streams synthetic texture training verification
+IMPORTS_07 := alarms augmentation cartoon checkpoint cohort config dataset discriminant embedding identities images intervals lfw losses mining models pairs pairwise plots profiles progress recipe results streams synthetic texture training verification
 IMPORTS_08 := config experiments/study experiments/table plots profiles results
 
 # The notebooks whose results each notebook reads.
