@@ -57,7 +57,7 @@ class Config:
     images_per_identity: int = 4  # K
     repeat_images: bool = True  # identities with 2 to K-1 images take part, their images drawn again
     replayed_batches: int = 0  # so many batches over and over, as the reference system had it; 0: always new ones
-    augmentation: float = 1.0  # strength; 0 shows the images as they are
+    augmentation: float = 0.8  # strength; 0 shows the images as they are
 
     # network
     network: str = "residual"
