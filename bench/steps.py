@@ -10,8 +10,8 @@ import keras
 import tensorflow as tf
 
 from bench.faces import build_sampler, read_faces
+from facelib.augmentation import augment
 from facelib.config import load_config
-from facelib.images import augment
 from facelib.losses import circle_loss
 from facelib.mining import select_triplets
 from facelib.models import FusedBatchNormalization, build_network

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from facelib.augmentation import augment
 from facelib.identities import Faces, NoFacesError, Sampler, read_identities, take
-from facelib.images import SIZE, augment, load_images
+from facelib.images import SIZE, load_images
 
 
 class DecodedFaces(NamedTuple):
@@ -44,7 +45,7 @@ def build_dataset(pixels, labels, sampler: Sampler, first_step: int = 0, augment
 
     Args:
         pixels: (n, 112, 112, 3) uint8, may be memory-mapped. labels: (n,) int32.
-        augmentation: strength of `images.augment`; 0 leaves the images as they are.
+        augmentation: strength of `augmentation.augment`; 0 leaves the images as they are.
 
     Returns:
         Dataset with element_spec (identities (N,) int32, images (N, 112, 112, 3) float32 in [0, 255]), N = P * K.
