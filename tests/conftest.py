@@ -68,9 +68,9 @@ def tiny_network(name, embedding_size, bfloat16, seed):
 @pytest.fixture
 def small_training(write_faces, data_folder, monkeypatch):
     """`data_folder` with 12 people of 3 to 5 images each to train on, and `tiny_network` to train."""
-    from facelib import recipe
+    from facelib import configured
 
-    monkeypatch.setattr(recipe, "build_network", tiny_network)
+    monkeypatch.setattr(configured, "build_network", tiny_network)
     write_faces(data_folder / TRAINING_FOLDER, {str(name): 3 + name % 3 for name in range(12)})
     return data_folder
 
