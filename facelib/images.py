@@ -33,9 +33,7 @@ TURNS = dict(zip(range(2, 9), (
     Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90,
 ), strict=True))  # fmt: skip
 SIDEWAYS = (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90)
-PILLOW_ERRORS = (  # what Pillow raises on a broken file
-    OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, struct.error, Image.DecompressionBombError,
-)  # fmt: skip
+PILLOW_ERRORS = (OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, struct.error)  # on a broken file
 
 
 class UnreadableImageError(ValueError):
@@ -105,6 +103,8 @@ def _open(path):
     except UnidentifiedImageError:
         reason = "cannot identify image file: it is no JPEG or PNG, or damaged; save it again as one of them"
         raise UnreadableImageError(f"{path}: {reason}") from None
+    except Image.DecompressionBombError:  # Pillow has a limit of its own
+        raise UnreadableImageError(f"{path}: its pixels are too many: at most {PIXELS_LIMIT:,} in all") from None
     except PILLOW_ERRORS as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
         raise UnreadableImageError(f"{path}: {reason}") from None
@@ -128,7 +128,9 @@ def _to_rgb(image):
 
 
 _parts = [inspect.getsource(part) for part in (decode, _open, _turn, _upright_size, _to_rgb)]
-DECODER = digest(_parts, SMALLEST, GREY, version("pillow"))  # pixels of another decoder are not taken from a cache
+DECODER = digest(
+    _parts, SMALLEST, GREY, TURNS, version("pillow")
+)  # pixels of another decoder are not taken from a cache
 
 
 def load_images(folder: Path, paths, cache_folder: Path, crop=None) -> Images:
