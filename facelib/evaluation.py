@@ -9,7 +9,8 @@ from facelib import verification
 from facelib.images import measure
 from facelib.lfw import read_pairs
 from facelib.pairs import load_pairs
-from facelib.verifier import WHOLE, Verifier, find_crop
+from facelib.progress import track
+from facelib.verifier import BATCH, WHOLE, Verifier, find_crop
 
 
 def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None) -> dict:
@@ -31,7 +32,10 @@ def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None) 
         crop = find_crop(sizes, verifier.trained.config.test_crop, images_dir) if sizes else None
     with tempfile.TemporaryDirectory(prefix="facelib-") as cache:  # other people's faces leave nothing behind
         test = load_pairs(pairs_file, images_dir, Path(cache), None if crop == WHOLE else crop)
-        scores = verifier.scores(verifier.embed(test.images.pixels), test.first, test.second)
+        pixels = test.images.pixels
+        starts = track(range(0, len(pixels), BATCH), "embedding", f"batches of {BATCH} images")
+        embeddings = np.concatenate([verifier.embed(pixels[start : start + BATCH]) for start in starts])
+        scores = verifier.scores(embeddings, test.first, test.second)
         digest = test.images.digest
     people = [[getattr(pair, side).split("/")[0] for pair in test.pairs] for side in ("first", "second")]
     best, best_accuracy = verification.best_threshold(scores, test.matched)

@@ -57,7 +57,7 @@ FLOORS = {
     },
     "trained": {"checkpoint", "cohort", "config", "configured", "results", "texture"},
     "verifier": {"calibration", "cohort", "embedding", "identities", "images", "progress", "trained"},
-    "evaluation": {"images", "lfw", "pairs", "verification", "verifier"},
+    "evaluation": {"images", "lfw", "pairs", "progress", "verification", "verifier"},
     "export": {"cohort", "images", "models", "results", "trained"},
     "commands": {"evaluation", "export", "profiles", "results", "verifier"},
     "__main__": {"commands"},

@@ -16,7 +16,7 @@ RESULTS = {
     "04_model": dict(networks=dict(residual=dict(parameters=1254321), other=dict(parameters=1))),
     "06_training": dict(
         training_identities=1056, training_images=5251, validation_identities=144, validation_images=675,
-        best_epoch=11, checkpoint="runs/a/best.npz", texture="textures/b.npz", texture_components=40,
+        validation_pairs=2646, best_epoch=11, checkpoint="runs/a/best.npz", texture="textures/b.npz", texture_components=40,
         cohort="cohorts/c.npz", cohort_images=1056, validation_roc_auc=0.9812, validation_average_precision=0.9834,
         validation_accuracy=0.9287, calibration=dict(
             mismatched_pairs=225225, smallest_far=30 / 225225,
@@ -65,6 +65,9 @@ def test_numbers_are_those_of_the_results(results):
         "they support rates down to 0.00013",
         "`runs/a/best.npz`, `textures/b.npz`, `cohorts/c.npz`",
         "commit 0123abc",
+        "on the 2,646 validation pairs",
+        "on 225,225 pairs of two held-out people",
+        "how rare both are among 1,056 strangers",
     ):
         assert line in card, line
     assert "{" not in card and "\n\n\n" not in card

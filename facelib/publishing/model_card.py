@@ -17,9 +17,10 @@ TEXT = """# Model card: facelib, profile {profile}
 {banner}## Model
 
 - {streams}: {network}, {parameters:,} parameters, embeddings of {embedding_size} numbers{texture}.
-- A score in [0, 1] for two faces, from the cosine of their embeddings{rareness}; the same person where it reaches a
-  threshold.
-- Chosen: epoch {best_epoch} of {epochs}, by the ROC AUC on held-out identities. Files: {files}.
+- Two faces get a score in [0, 1] from the cosine of their embeddings{rareness}.
+  They are called the same person where it reaches a threshold.
+- Chosen: epoch {best_epoch} of {epochs}, by the ROC AUC on held-out identities.
+- Files: {files}.
 - Code: commit {commit}; TensorFlow {versions[tensorflow]}, Keras {versions[keras]}, Python {python}; seed {seed}.
 
 ## Data
@@ -30,8 +31,9 @@ TEXT = """# Model card: facelib, profile {profile}
 | validation | {validation_identities:,} | {validation_images:,} | epoch, thresholds; nobody of them is trained on |
 | test | {test_people:,} | {test_images:,} | {test_pairs:,} pairs; nothing is chosen on them |
 
-{faces} faces, digest `{data_digest}`; of the test images `{test_digest}`. Images that could not be read: {unreadable}.
-Who is in the data, by age, sex or origin, is not recorded, so that figures by group are missing.
+{faces} faces, digest `{data_digest}`; of the test images `{test_digest}`.
+Images that could not be read: {unreadable}. Who is in the data, by age,
+sex or origin, is not recorded, so that figures by group are missing.
 
 ## Recipe
 
@@ -50,7 +52,8 @@ account that pairs share people. The other figures have none here.
 
 ## Thresholds
 
-Chosen on {mismatched:,} pairs of two held-out people{smallest}.
+The most accurate one was chosen on the {validation_pairs:,} validation pairs. The others were chosen, and all false
+accepts counted, on {mismatched:,} pairs of two held-out people{smallest}.
 
 | chosen for | threshold | false accepts there | true accept rate on validation pairs |
 |---|---|---|---|
@@ -106,14 +109,16 @@ def _describe(eda, model, training, test) -> dict:
     pairs = calibration["mismatched_pairs"]
     return {
         **{key: training[key] for key in ("best_epoch", "training_identities", "training_images")},
-        **{key: training[key] for key in ("validation_identities", "validation_images")},
+        **{key: training[key] for key in ("validation_identities", "validation_images", "validation_pairs")},
         **{key: training["provenance"][key] for key in ("commit", "versions", "python", "seed", "data_digest")},
         **{key: config[key] for key in ("profile", "network", "epochs", "embedding_size")},
         "banner": DRAWN + "\n" if drawn else "",
         "faces": "Drawn" if drawn else "Photographed",
         "streams": "Network and texture" if training["texture"] else "Network",
         "texture": f" and {training['texture_components']} of the texture" if training["texture"] else "",
-        "rareness": f" and from how rare both are among {training['cohort_images']:,}" if training["cohort"] else "",
+        "rareness": f" and how rare both are among {training['cohort_images']:,} strangers"
+        if training["cohort"]
+        else "",
         "parameters": model["networks"][config["network"]]["parameters"],
         "files": ", ".join(f"`{name}`" for name in parts),
         "test_people": test["people"],
