@@ -52,6 +52,7 @@ def test_at_its_threshold_a_rate_is_kept_and_no_lower_threshold_keeps_it(monkeyp
         assert accepted.sum() == row["false_accepts"] == int(row["far"] * len(scores))
         refused = scores[~accepted].max()
         assert (scores >= refused).mean() > row["far"] and refused < row["threshold"] < scores[accepted].min()
+        assert row["threshold"] == pytest.approx((refused + scores[accepted].min()) / 2, abs=1e-12)
         assert row["true_accept_rate"] == np.mean(np.array([0.2, 0.9, 1.0]) >= row["threshold"])
     assert table["mismatched_pairs"] == len(scores) and table["images"] == 90 and table["people"] == 15
     assert table["accuracy_threshold"]["false_accepts"] == (scores >= 0.6).sum()

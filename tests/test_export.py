@@ -114,7 +114,7 @@ def test_onnx_without_its_packages_is_one_message_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_the_command_writes_where_the_reports_are(trained_project, capsys, monkeypatch, tmp_path):
+def test_the_command_hands_its_options_on(trained_project, capsys, monkeypatch):
     monkeypatch.setattr(export, "export_model", lambda *given: iter([f"{given}"]))
     assert main(["export", "--profile", "smoke"]) == 0
     assert capsys.readouterr().out == "('smoke', None, False)\n"

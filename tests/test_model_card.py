@@ -16,7 +16,8 @@ RESULTS = {
     "04_model": dict(networks=dict(residual=dict(parameters=1254321), other=dict(parameters=1))),
     "06_training": dict(
         training_identities=1056, training_images=5251, validation_identities=144, validation_images=675,
-        validation_pairs=2646, best_epoch=11, checkpoint="runs/a/best.npz", texture="textures/b.npz", texture_components=40,
+        validation_pairs=2646, best_epoch=11,
+        checkpoint="runs/a/best.npz", texture="textures/b.npz", texture_components=40,
         cohort="cohorts/c.npz", cohort_images=1056, validation_roc_auc=0.9812, validation_average_precision=0.9834,
         validation_accuracy=0.9287, calibration=dict(
             mismatched_pairs=225225, smallest_far=30 / 225225,
