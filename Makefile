@@ -22,12 +22,12 @@ NOTEBOOKS := 01_eda 02_dataset 03_loss_derivation 04_model 05_mining 06_training
 # What each notebook imports from facelib, with what that imports in turn. tests/test_makefile.py compares this with the
 # code, and prints the line to put here when it differs.
 IMPORTS_01 := augmentation cartoon config dataset identities images lfw pairs plots profiles progress results synthetic
-IMPORTS_02 := alarms augmentation checkpoint cohort config dataset embedding identities images losses mining models pairwise plots profiles progress recipe results training verification
+IMPORTS_02 := alarms augmentation checkpoint cohort config configured dataset embedding identities images losses mining models pairwise plots profiles progress recipe results training verification
 IMPORTS_03 := config losses pairwise plots profiles results
-IMPORTS_04 := alarms augmentation checkpoint cohort config dataset embedding identities images losses mining models pairwise plots profiles progress recipe results training verification
-IMPORTS_05 := alarms augmentation checkpoint cohort config dataset embedding identities images losses mining models pairwise plots profiles progress recipe results training verification
-IMPORTS_06 := alarms augmentation checkpoint cohort config dataset discriminant embedding identities images losses mining models pairwise plots profiles progress recipe results streams texture training verification
-IMPORTS_07 := alarms augmentation cartoon checkpoint cohort config dataset discriminant embedding identities images intervals lfw losses mining models pairs pairwise plots profiles progress recipe results streams synthetic texture training verification
+IMPORTS_04 := alarms augmentation checkpoint cohort config configured dataset embedding identities images losses mining models pairwise plots profiles progress recipe results training verification
+IMPORTS_05 := alarms augmentation checkpoint cohort config configured dataset embedding identities images losses mining models pairwise plots profiles progress recipe results training verification
+IMPORTS_06 := alarms all_pairs augmentation checkpoint cohort config configured dataset discriminant embedding identities images losses mining models pairwise plots profiles progress recipe results streams texture thresholds training verification
+IMPORTS_07 := augmentation cartoon checkpoint cohort config configured dataset embedding identities images intervals lfw models pairs plots profiles progress results synthetic texture trained verification
 IMPORTS_08 := config experiments/study experiments/table plots profiles results
 
 # The notebooks whose results each notebook reads.
@@ -57,13 +57,14 @@ quote = '$(subst ','\'',$(1))'
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup all notebooks html report checks submission experiments test lab bench picture clean distclean FORCE
+.PHONY: help setup all notebooks html report card checks submission experiments test lab bench picture clean distclean FORCE
 
 help:
-	@echo 'make all         execute the notebooks, then html, report, checks and submission'
+	@echo 'make all         execute the notebooks, then html, report, card, checks and submission'
 	@echo 'make notebooks   execute the notebooks               -> $(REPORTS)/executed/'
 	@echo 'make html        their pages                         -> $(REPORTS)/html/index.html'
 	@echo 'make report      the report, as a PDF                -> $(REPORTS)/report.pdf'
+	@echo 'make card        what the model is and is not good for -> $(REPORTS)/model_card.md'
 	@echo 'make checks      page limit, one run behind it all   -> $(REPORTS)/checks.txt'
 	@echo 'make submission  one notebook, its page, the report  -> $(REPORTS)/submission.zip'
 	@echo 'make experiments run the trials of facelib/experiments/study.py that are not over, hours -> reports/experiments.csv'
@@ -88,12 +89,13 @@ help:
 
 setup: $(READY)
 
-all: notebooks html report checks submission
+all: notebooks html report card checks submission
 	@echo 'up to date: $(REPORTS)/html/index.html, $(REPORTS)/report.pdf, $(REPORTS)/submission.zip'
 
 notebooks: $(EXECUTED)
 html: $(REPORTS)/html/index.html
 report: $(REPORTS)/report.pdf
+card: $(REPORTS)/model_card.md
 checks: $(REPORTS)/checks.txt
 submission: $(REPORTS)/submission.zip
 
@@ -149,6 +151,9 @@ $(REPORTS)/html/index.html: $(EXECUTED) $(PAGES)
 
 $(REPORTS)/report.pdf: $(EXECUTED) reports/report.typ reports/references.bib facelib/publishing/report.py
 	@$(PUBLISH).report reports/report.typ $(REPORTS)
+
+$(REPORTS)/model_card.md: $(EXECUTED) facelib/publishing/model_card.py
+	@$(PUBLISH).model_card $(REPORTS)
 
 $(REPORTS)/checks.txt: $(REPORTS)/report.pdf facelib/publishing/checks.py
 	@$(PUBLISH).checks $(REPORTS) $(EXECUTED) --report reports/report.typ

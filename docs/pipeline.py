@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from facelib import plots
-from facelib.images import augment
+from facelib.augmentation import augment
 from facelib.synthetic import draw_face, draw_identity
 
 SQUARE = (61, 64, 128)  # the crop of a face in its frame

@@ -1,5 +1,20 @@
-"""facelib: face verification with the circle loss, shown in eight notebooks."""
+"""facelib: face verification with the circle loss, shown in eight notebooks; `verify` uses what they trained."""
 
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter is not for a notebook
+
+
+def verify(image_a, image_b, far: float | None = None, profile: str = "laptop", crop=None):
+    """Whether two images show the same person, by the model that `make all` trained for `profile`.
+
+    Args:
+        image_a, image_b: paths, or pixels (112, 112, 3) uint8. crop: see `verifier.Verifier.read`.
+        far: take the threshold for this false accept rate, not that with the best accuracy.
+
+    Returns:
+        `verifier.Verdict`: same, score, threshold, and what they stand on.
+    """
+    from facelib.verifier import load_verifier  # loads TensorFlow, which takes seconds
+
+    return load_verifier(profile).verify(image_a, image_b, far, crop)

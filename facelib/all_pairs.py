@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from facelib.cohort import Cohort, rareness
+from facelib.cohort import Cohort, combine, rareness
 
 BLOCK = 2**22  # scores that are computed at once
 
@@ -24,11 +24,10 @@ def build_score(embeddings: np.ndarray, cohort: Cohort | None = None):
     The scores are those of `embedding.pair_scores`, but for the rounding of float32.
     """
     rare = rareness(embeddings, cohort).astype(np.float32) if cohort else np.zeros(len(embeddings), np.float32)
-    weight = cohort.weight if cohort else 0.0
 
     def score(rows, others):
         similarities = np.clip((embeddings[rows] @ embeddings[others].T + 1) / 2, 0, 1)
-        return (similarities + weight * (rare[rows, None] + rare[others])) / (1 + 2 * weight)
+        return combine(similarities, rare[rows, None], rare[others], cohort)
 
     return score
 

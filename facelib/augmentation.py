@@ -7,9 +7,8 @@ one at which a face looks natural; each amount is proportional to the strength, 
 import numpy as np
 from PIL import Image
 
-from facelib.images import SIZE
+from facelib.images import GREY, SIZE
 
-GREY = (128, 128, 128)  # fills what is uncovered or covered
 MESH = 4  # cells across and down, in which an image is warped
 RAMP = np.linspace(-1, 1, SIZE, dtype=np.float32)[:, None]  # from one edge of an image to the opposite one
 

@@ -43,3 +43,14 @@ def rareness(embeddings: np.ndarray, cohort: Cohort) -> np.ndarray:
         highest = np.partition(products, -nearest, axis=1)[:, -nearest:]
         result[start : start + BLOCK] = (1 - highest.mean(axis=1, dtype=np.float64)) / 2
     return np.clip(result, 0.0, 1.0)
+
+
+def combine(similarities, rare_first, rare_second, cohort: Cohort | None):
+    """Scores: the weighted mean (s + w r1 + w r2) / (1 + 2 w) of similarity and rareness; s where there is no cohort.
+
+    Args:
+        similarities: scaled, s in [0, 1]. rare_first, rare_second: `rareness` of both faces; any shapes that broadcast.
+    """
+    if cohort is None:
+        return similarities
+    return (similarities + cohort.weight * (rare_first + rare_second)) / (1 + 2 * cohort.weight)

@@ -6,19 +6,34 @@ Everything here is uint8; batches are float32 in [0, 255], and only the model re
 import hashlib
 import inspect
 import json
+import os
+import stat
+import struct
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.Image import Transpose
 
 from facelib.progress import track
 from facelib.results import digest, write_atomically
 
 SIZE = 112  # pixels, height and width of every image that a network sees
+GREY = (128, 128, 128)  # fills what is transparent, and what augmentation uncovers or covers
+SMALLEST = SIZE // 2  # pixels of a side; less would be blown up more than twice, into a face without detail
 PIXELS_LIMIT = 50_000_000  # an image that claims more is refused before it is decoded
+
+# how to turn an image upright, by its EXIF orientation; none for 1
+TURNS = dict(zip(range(2, 9), (
+    Transpose.FLIP_LEFT_RIGHT, Transpose.ROTATE_180, Transpose.FLIP_TOP_BOTTOM, Transpose.TRANSPOSE,
+    Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90,
+), strict=True))  # fmt: skip
+SIDEWAYS = (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90)
+PILLOW_ERRORS = (OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, struct.error)  # on a broken file
 
 
 class UnreadableImageError(ValueError):
@@ -37,34 +52,85 @@ class Images(NamedTuple):
 def decode(path: Path, crop: tuple[int, int, int] | None = None) -> np.ndarray:
     """One image as (112, 112, 3) uint8 RGB.
 
+    Every kind of JPEG or PNG is read: grey, palette and CMYK images become RGB, 16 bits become 8, what is transparent
+    shows `GREY`, an image that its EXIF data call turned is turned upright, of an animation the first frame is taken.
+
     Args:
-        path: a JPEG or PNG file; grey and palette images become RGB.
-        crop: left, top and side in pixels of the square to cut out first, as in Pillow; None takes the whole image.
+        path: a JPEG or PNG file.
+        crop: left, top and side in pixels of the square to cut out of the upright image; None takes the whole image.
 
     Raises:
-        UnreadableImageError: missing, not a JPEG or PNG image, truncated, too large, or smaller than the crop.
+        UnreadableImageError: missing, no regular file, not a JPEG or PNG image, truncated, of too many pixels, smaller
+            than the crop, or with a side (of the crop, where there is one) below `SMALLEST` pixels.
     """
+    with _open(path) as image:
+        width, height = _upright_size(image)
+        left, top, right, bottom = (0, 0, width, height) if crop is None else (*crop[:2], *np.add(crop[:2], crop[2]))
+        if left < 0 or top < 0 or right > width or bottom > height:
+            raise ValueError(f"{width}x{height} pixels do not hold the crop {tuple(crop)} (left, top, side)")
+        if min(right - left, bottom - top) < SMALLEST:
+            raise ValueError(
+                f"{right - left}x{bottom - top} pixels are too few for a face: at least {SMALLEST}x{SMALLEST}, "
+                f"better {SIZE}x{SIZE}"
+            )
+        rgb = _to_rgb(image)
+        if _turn(image) is not None:
+            rgb = rgb.transpose(_turn(image))
+        if crop is not None or rgb.size != (SIZE, SIZE):
+            rgb = rgb.resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=(left, top, right, bottom))
+        return np.asarray(rgb)
+
+
+def measure(path: Path) -> tuple[int, int]:
+    """Width and height in pixels of an image, upright; as `decode`, it raises UnreadableImageError."""
+    with _open(path) as image:
+        return _upright_size(image)
+
+
+@contextmanager
+def _open(path):
+    # an image whose pixels are not decoded yet; whatever goes wrong while it is open becomes an UnreadableImageError
     try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):  # a pipe would be waited for, a device read without end
+            raise ValueError(
+                "is a folder, not an image" if stat.S_ISDIR(mode) else "is a pipe or a device, not an image"
+            )
         with Image.open(path, formats=("JPEG", "PNG")) as image:
             if image.width * image.height > PIXELS_LIMIT:
-                raise ValueError(f"{image.width}x{image.height} pixels are too many")
-            box = None
-            if crop is not None:
-                left, top, side = crop
-                box = (left, top, left + side, top + side)
-                if box[2] > image.width or box[3] > image.height:
-                    raise ValueError(f"{image.width}x{image.height} pixels do not hold the crop {box}")
-            if image.mode.startswith("I"):  # 16 bits; Pillow would clip them
-                image = image.point(lambda value: value * (1 / 257)).convert("L")
-            rgb = image.convert("RGB")
-            if box is not None or rgb.size != (SIZE, SIZE):
-                rgb = rgb.resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=box)
-            return np.asarray(rgb)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UnreadableImageError(f"{path}: {error}") from None
+                raise ValueError(f"{image.width}x{image.height} pixels are too many: at most {PIXELS_LIMIT:,} in all")
+            yield image
+    except UnidentifiedImageError:
+        reason = "cannot identify image file: it is no JPEG or PNG, or damaged; save it again as one of them"
+        raise UnreadableImageError(f"{path}: {reason}") from None
+    except Image.DecompressionBombError:  # Pillow has a limit of its own
+        raise UnreadableImageError(f"{path}: its pixels are too many: at most {PIXELS_LIMIT:,} in all") from None
+    except PILLOW_ERRORS as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+        raise UnreadableImageError(f"{path}: {reason}") from None
 
 
-DECODER = digest(inspect.getsource(decode), version("pillow"))  # pixels of another decoder are not taken from a cache
+def _turn(image):
+    return TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+
+
+def _upright_size(image):
+    return image.size[::-1] if _turn(image) in SIDEWAYS else image.size
+
+
+def _to_rgb(image):
+    if image.mode.startswith("I"):  # 16 bits; Pillow would clip them
+        image = image.point(lambda value: value * (1 / 257)).convert("L")
+        image.info.pop("transparency", None)  # a value of 16 bits, which one of 8 cannot equal
+    if image.has_transparency_data:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (*GREY, 255)), image.convert("RGBA"))
+    return image.convert("RGB")
+
+
+_parts = [inspect.getsource(part) for part in (decode, _open, _turn, _upright_size, _to_rgb)]
+DECODER = digest(
+    _parts, SMALLEST, GREY, TURNS, version("pillow")
+)  # pixels of another decoder are not taken from a cache
 
 
 def load_images(folder: Path, paths, cache_folder: Path, crop=None) -> Images:
@@ -109,7 +175,7 @@ def _decode_all(folder, paths, crop, array, record):
         try:
             return decode(folder / path, crop)
         except UnreadableImageError as error:
-            return str(error).removeprefix(f"{folder / path}: ").replace(f"{folder}/", "")
+            return str(error).removeprefix(f"{folder / path}: ")
 
     with ThreadPoolExecutor() as pool:
         decoded = pool.map(attempt, paths, chunksize=64)

@@ -11,19 +11,19 @@ import tensorflow as tf
 from facelib import verification
 from facelib.cohort import Cohort
 from facelib.config import TRAINING_FOLDER, Config
+from facelib.configured import build_model, uses_bfloat16
 from facelib.dataset import DecodedFaces, build_dataset, load_faces
 from facelib.embedding import build_embedder, pair_scores
 from facelib.identities import NoFacesError, Sampler, dense_labels, split_identities, validation_pairs
 from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
 from facelib.mining import select_triplets
-from facelib.models import build_network, has_bfloat16
 from facelib.results import digest, digest_modules
 from facelib.training import Learner
 
 # a change in one of these trains again: they decide the weights, or which epoch is the best
 DECISIVE = (
-    "alarms", "augmentation", "cohort", "dataset", "embedding", "identities", "images", "losses", "mining", "models",
-    "pairwise", "recipe", "training", "verification",
+    "alarms", "augmentation", "cohort", "configured", "dataset", "embedding", "identities", "images", "losses",
+    "mining", "models", "pairwise", "recipe", "training", "verification",
 )  # fmt: skip
 # settings that leave the weights of the network as they are, and what the names of others of the kind begin with
 INDECISIVE = ("profile", "data", "test_crop", "comparison_steps", "texture_", "rareness_")
@@ -74,16 +74,6 @@ def batches_from(config: Config, split: Split, sampler: Sampler):
         return iter(build_dataset(pixels, labels, sampler, first_step, config.augmentation))
 
     return batches
-
-
-def uses_bfloat16(config: Config) -> bool:
-    """Whether `config` asks for bfloat16 and it is fast here."""
-    return config.bfloat16 and has_bfloat16()
-
-
-def build_model(config: Config) -> keras.Model:
-    """The network of `config`, with weights drawn from its seed."""
-    return build_network(config.network, config.embedding_size, uses_bfloat16(config), config.seed)
 
 
 def build_learner(config: Config, split: Split) -> Learner:

@@ -1,4 +1,7 @@
-"""What stands beside the network in a score, fitted to the training images: the texture stream and the cohort."""
+"""What stands beside the network in a score, fitted to the training images: the texture stream and the cohort.
+
+`trained` reads it back.
+"""
 
 import dataclasses
 from pathlib import Path
@@ -8,30 +11,22 @@ import numpy as np
 import tensorflow as tf
 
 from facelib.augmentation import warp
-from facelib.checkpoint import CheckpointError, read_checkpoint, restore_checkpoint, save_checkpoint
+from facelib.checkpoint import restore_checkpoint, save_checkpoint
 from facelib.cohort import Cohort, choose_cohort
 from facelib.config import Config
 from facelib.discriminant import TooFewImagesError, fit_discriminant
 from facelib.embedding import embed
 from facelib.images import SIZE
 from facelib.progress import track
-from facelib.recipe import Split, build_model
+from facelib.recipe import Split
 from facelib.results import digest, digest_modules
-from facelib.texture import TextureFeatures, block_sizes, build_texture_network, join
+from facelib.texture import TextureFeatures, block_sizes, build_texture_network
 
 # a change in one of these fits again
 DECISIVE = (
-    "augmentation",
-    "cohort",
-    "dataset",
-    "discriminant",
-    "embedding",
-    "identities",
-    "images",
-    "recipe",
-    "streams",
+    "augmentation", "cohort", "dataset", "discriminant", "embedding", "identities", "images", "recipe", "streams",
     "texture",
-)
+)  # fmt: skip
 COPIES_STRENGTH = 0.6  # of the shift, zoom and rotation of the copies, see `augmentation.warp`
 BATCH = 64  # images whose features are computed at once
 IMAGES_EACH = 8  # most images of an identity, where there are more than `texture_images` in all
@@ -101,25 +96,6 @@ def texture_file(config: Config, data_digest: str) -> Path:
     return config.interim / "textures" / f"{name}.npz"
 
 
-def restore_model(config: Config, files: list[Path], components: int) -> keras.Model:
-    """The model that was trained: the network, joined with the texture stream where there is one.
-
-    Args:
-        files: what `training.train` wrote and, where there is a texture stream, what `fit_texture` wrote.
-        components: of the texture stream.
-
-    Raises:
-        CheckpointError: a file is missing, damaged, or of another configuration.
-    """
-    network = build_model(config)
-    restore_checkpoint(files[0], {"model": network.variables})
-    if len(files) == 1:
-        return network
-    texture = build_texture_network(components)
-    restore_checkpoint(files[1], {"texture": texture.variables})
-    return join(network, texture, config.texture_share)
-
-
 def embed_cohort(config: Config, split: Split, model: keras.Model) -> Cohort | None:
     """Strangers for the scores of `model`: one image of each training identity. None where they have no weight."""
     if not config.rareness_weight:
@@ -134,16 +110,3 @@ def save_cohort(cohort: Cohort, folder: Path) -> Path:
     path = folder / f"{digest(cohort.embeddings.tobytes().hex())}.npz"
     save_checkpoint(path, {"cohort": [cohort.embeddings]}, {})
     return path
-
-
-def restore_cohort(config: Config, path: Path, size: int) -> Cohort:
-    """The cohort that `save_cohort` wrote, of embeddings of `size` numbers.
-
-    Raises:
-        CheckpointError: the file is missing, damaged, or of another model.
-    """
-    embeddings = read_checkpoint(path)[1].get("cohort/0", np.zeros(0))
-    if embeddings.dtype != np.float32 or embeddings.shape[1:] != (size,) or not len(embeddings):
-        found = f"{embeddings.dtype} {embeddings.shape}"
-        raise CheckpointError(f"{path} does not fit: it holds {found}, expected float32 (c, {size}): train first")
-    return Cohort(embeddings, config.rareness_neighbours, config.rareness_weight)

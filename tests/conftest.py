@@ -68,11 +68,74 @@ def tiny_network(name, embedding_size, bfloat16, seed):
 @pytest.fixture
 def small_training(write_faces, data_folder, monkeypatch):
     """`data_folder` with 12 people of 3 to 5 images each to train on, and `tiny_network` to train."""
-    from facelib import recipe
+    from facelib import configured
 
-    monkeypatch.setattr(recipe, "build_network", tiny_network)
+    monkeypatch.setattr(configured, "build_network", tiny_network)
     write_faces(data_folder / TRAINING_FOLDER, {str(name): 3 + name % 3 for name in range(12)})
     return data_folder
+
+
+def write_training(config):
+    """Leave what notebook 06 leaves, of a network that was not trained."""
+    from facelib import configured, recipe, streams, verification
+    from facelib.checkpoint import save_checkpoint
+    from facelib.embedding import embed
+    from facelib.results import write_results
+    from facelib.texture import join
+    from facelib.thresholds import calibrate
+
+    split = recipe.load_split(config)
+    network, texture = configured.build_model(config), streams.fit_texture(config, split)
+    save_checkpoint(config.interim / "runs" / "best.npz", {"model": network.variables}, {"epoch": 1})
+    model = join(network, texture, config.texture_share)
+    cohort = streams.embed_cohort(config, split, model)
+    scores = recipe.score_with(config, split, model, cohort)()
+    threshold, accuracy = verification.best_threshold(scores, split.matched)
+    held = np.flatnonzero(split.training_labels < 0)
+    embeddings = embed(model, split.faces.pixels[held], config.flip_average)
+    people = split.faces.table.labels[held]
+    files = {"texture": streams.texture_file(config, split.faces.digest)}
+    files["cohort"] = streams.save_cohort(cohort, config.interim / "cohorts")
+    figures = {name: path.relative_to(config.interim).as_posix() for name, path in files.items()}
+    figures |= {"checkpoint": "runs/best.npz", "texture_components": texture.output_shape[1]}
+    figures |= {"validation_pairs": len(scores), "validation_accuracy": accuracy, "validation_threshold": threshold}
+    figures["calibration"] = calibrate(people, embeddings, cohort, threshold)
+    write_results(config, "06_training", figures, split.faces.digest)
+
+
+@pytest.fixture(scope="session")
+def trained_root(tmp_path_factory):
+    """A project root with what notebook 06 leaves for the profile smoke: 36 people, 9 of them held out, both streams.
+
+    Tests leave it as it is, or copy it.
+    """
+    from facelib import configured
+    from facelib.config import load_config
+
+    folder = tmp_path_factory.mktemp("trained")
+    for person in range(36):
+        for number in range(3):
+            write_image(folder / "faces" / TRAINING_FOLDER / str(person) / f"{number}.png", (person, number % 2))
+    (folder / "faces" / TEST_FOLDER).mkdir()
+    (folder / "faces" / PAIRS_FILE).write_text("1\t0\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config_module, "ROOT", folder)
+        patch.setattr(configured, "build_network", tiny_network)
+        settings = "validation_share=0.25 embedding_size=6 texture_copies=1 texture_components=5 rareness_neighbours=3"
+        write_training(load_config("smoke", str(folder / "faces"), settings))
+    return folder
+
+
+@pytest.fixture
+def trained_project(trained_root, monkeypatch):
+    """`trained_root` as the project, the tiny network in the place of the big ones."""
+    from facelib import configured, verifier
+
+    monkeypatch.setattr(config_module, "ROOT", trained_root)
+    monkeypatch.setattr(configured, "build_network", tiny_network)
+    verifier.load_verifier.cache_clear()
+    yield trained_root
+    verifier.load_verifier.cache_clear()
 
 
 @pytest.fixture

@@ -113,6 +113,153 @@ def test_a_huge_claimed_size_is_refused_before_decoding(tmp_path, monkeypatch, s
         decode(tmp_path / "a.png")
 
 
+# what else comes as an image
+
+
+def test_a_cmyk_jpeg_has_the_colours_that_it_shows(tmp_path):
+    """Inverted, as Adobe writes it and Pillow does; cyan ink takes red away."""
+    ink = Image.new("CMYK", (112, 112), (255, 0, 0, 0))
+    ink.paste((0, 0, 0, 255), (0, 0, 112, 56))
+    ink.save(tmp_path / "a.jpeg", quality=95)
+    pixels = decode(tmp_path / "a.jpeg").astype(int)
+    np.testing.assert_allclose(pixels[:40].mean((0, 1)), 0, atol=6)
+    np.testing.assert_allclose(pixels[-40:].mean((0, 1)), (0, 255, 255), atol=6)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "L"])
+def test_what_is_transparent_shows_grey(tmp_path, mode):
+    """Left opaque white, right transparent black; between them, where the mode has it, white at a half."""
+    image = Image.new("RGBA", (112, 112), (255, 255, 255, 255))
+    image.paste((0, 0, 0, 0), (72, 0, 112, 112))
+    image.paste((255, 255, 255, 128), (40, 0, 72, 112))
+    if mode in ("P", "L"):
+        image = image.convert("L").convert(mode)
+        image.save(tmp_path / "a.png", transparency=0)
+    else:
+        image.convert(mode).save(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as written:
+        assert written.mode == mode
+    pixels = decode(tmp_path / "a.png")
+    assert (pixels[:, :40] == 255).all() and (pixels[:, 72:] == 128).all()
+    np.testing.assert_allclose(pixels[:, 41:71].astype(int), 192 if mode in ("RGBA", "LA") else 255, atol=1)
+
+
+def test_sixteen_bits_with_a_transparent_value_are_read(tmp_path):
+    ramp = np.linspace(0, 65535, 112 * 112).reshape(112, 112).astype(np.uint16)
+    Image.fromarray(ramp).save(tmp_path / "a.png", transparency=40_000)
+    np.testing.assert_allclose(decode(tmp_path / "a.png")[..., 1], ramp / 257, atol=1)
+
+
+def test_of_an_animation_the_first_frame_is_taken(tmp_path):
+    first, *others = (Image.fromarray(frame) for frame in noise(3))
+    first.save(tmp_path / "a.png", save_all=True, append_images=others, duration=10)
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.n_frames == 3
+    np.testing.assert_array_equal(decode(tmp_path / "a.png"), noise(3)[0])
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP"])
+def test_animations_of_other_formats_are_refused(tmp_path, format):
+    first, *others = (Image.fromarray(frame) for frame in noise(3))
+    first.save(tmp_path / "a.jpg", format=format, save_all=True, append_images=others)
+    with pytest.raises(UnreadableImageError, match="a.jpg: cannot identify image file: .* save it again"):
+        decode(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (55, 112), (112, 55), (3000, 5)])
+def test_faces_of_a_few_pixels_are_refused(tmp_path, size):
+    Image.new("RGB", size).save(tmp_path / "a.png")
+    with pytest.raises(UnreadableImageError, match=f"a.png: {size[0]}x{size[1]} pixels are too few .* at least 56x56"):
+        decode(tmp_path / "a.png")
+
+
+def test_a_crop_of_a_few_pixels_is_refused(tmp_path):
+    write_image(tmp_path / "a.png", size=(300, 300))
+    assert decode(tmp_path / "a.png", (5, 5, 56)).shape == (112, 112, 3)
+    with pytest.raises(UnreadableImageError, match="55x55 pixels are too few"):
+        decode(tmp_path / "a.png", (5, 5, 55))
+
+
+UPRIGHT = {  # by EXIF orientation, how the stored pixels come from the upright ones
+    1: lambda x: x, 2: lambda x: x[:, ::-1], 3: lambda x: x[::-1, ::-1], 4: lambda x: x[::-1],
+    5: lambda x: x.swapaxes(0, 1), 6: lambda x: np.rot90(x), 7: lambda x: x[::-1, ::-1].swapaxes(0, 1),
+    8: lambda x: np.rot90(x, -1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_a_turned_image_is_put_upright_and_then_cropped(tmp_path, orientation):
+    upright = write_image(tmp_path / "upright.png", size=(200, 130))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = np.ascontiguousarray(UPRIGHT[orientation](upright))
+    Image.fromarray(stored).save(tmp_path / "a.png", exif=exif)
+    assert images_module.measure(tmp_path / "a.png") == (200, 130)
+    for crop in (None, (90, 10, 108)):
+        expected = decode(tmp_path / "upright.png", crop)
+        np.testing.assert_array_equal(decode(tmp_path / "a.png", crop), expected)
+    Image.fromarray(stored).save(tmp_path / "a.jpeg", exif=exif, quality=95, subsampling=0)
+    assert np.abs(decode(tmp_path / "a.jpeg").astype(int) - decode(tmp_path / "upright.png")).mean() < 4
+    with pytest.raises(UnreadableImageError, match="200x130 pixels do not hold the crop"):
+        decode(tmp_path / "a.png", (90, 10, 125))
+
+
+def test_an_orientation_that_does_not_exist_turns_nothing(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 9
+    pixels = noise(1)[0]
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(decode(tmp_path / "a.png"), pixels)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device", "link to a device", "dangling link"])
+def test_what_is_no_file_is_refused_unopened(tmp_path, kind):
+    path = tmp_path / "a.jpeg"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)  # to open it would be to wait for ever
+    elif kind == "device":
+        path = "/dev/zero"
+    else:
+        path.symlink_to("/dev/zero" if kind == "link to a device" else "nowhere")
+    reason = {"folder": "is a folder", "dangling link": "No such file"}.get(kind, "is a pipe or a device")
+    with pytest.raises(UnreadableImageError, match=f"{path}: {reason}"):
+        decode(path)
+
+
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")
+def test_whatever_bytes_come_a_reason_comes_back(tmp_path):
+    """Files with bytes changed, cut out or doubled: an image, or the one error that callers know."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010F] = "a camera"
+    sources = []
+    for suffix, options in (
+        (".jpeg", {"quality": 60}),
+        (".png", {"compress_level": 1}),
+        (".png", {"compress_level": 0}),
+    ):
+        Image.fromarray(noise(1)[0][:64, :60]).save(tmp_path / f"a{suffix}", exif=exif, **options)
+        sources.append((tmp_path / f"a{suffix}").read_bytes())
+    generator, refused = np.random.default_rng(0), 0
+    path = tmp_path / "broken.jpeg"
+    for number in range(300):
+        content = bytearray(sources[number % 3])
+        for place in generator.integers(
+            0, min(len(content), (100, 400, 10**6)[number % 9 // 3]), generator.integers(1, 6)
+        ):
+            start, stop = place, place + int(generator.integers(0, 4))
+            content[start:stop] = generator.integers(0, 256, int(generator.integers(0, 5)), np.uint8).tobytes()
+        path.write_bytes(content)
+        try:
+            assert decode(path).shape == (112, 112, 3)
+        except UnreadableImageError as error:
+            refused += 1
+            assert str(error).startswith(f"{path}: ") and str(error).count(str(path)) == 1
+    assert refused > 100
+
+
 # cache
 
 

@@ -139,3 +139,14 @@ def test_a_byte_order_mark_does_not_hide_the_folds(read):
 def test_two_images_of_one_person_are_no_mismatched_pair(read):
     with pytest.raises(PairsError, match=r"pairs\.txt, line 2"):
         read("1\nAnn_Lee 1 Ann_Lee 2\n")
+
+
+def test_links_of_the_folder_itself_are_followed(tmp_path):
+    """Who owns the images' folder decides what is in it; only the list cannot leave it."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "Bo_0001.jpg").touch()
+    (tmp_path / "elsewhere" / "Bo_0002.jpg").touch()
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "Bo").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "pairs.txt").write_text("1\t0\nBo 1 2\n")
+    assert read_pairs(tmp_path / "pairs.txt", tmp_path / "images")[0][:2] == ("Bo/Bo_0001.jpg", "Bo/Bo_0002.jpg")

@@ -30,6 +30,7 @@ case $2 in
   *.execute) target=$4 ;;
   *.html) target=$3/index.html ;;
   *.report) target=$4/report.pdf ;;
+  *.model_card) target=$3/model_card.md ;;
   *.checks) target=$3/checks.txt ;;
   *.submission) target=$3 ;;
   *) exit 0 ;;
@@ -77,7 +78,7 @@ def calls(tree, *arguments, expected=0):
     ]
 
 
-REST = ["html", "report", "checks", "submission"]
+REST = ["html", "report", "model_card", "checks", "submission"]
 
 
 def wait_until_older(tree):

@@ -69,6 +69,7 @@ def test_everything_that_the_readme_promises_is_there(tree):
         assert (reports / "executed" / f"{name}.ipynb").exists() and (reports / "html" / f"{name}.html").exists()
         assert results(tree, name)["data"] == "drawn"
     assert (reports / "html" / "index.html").exists()
+    assert "All faces behind these figures are drawn" in (reports / "model_card.md").read_text()
     assert 1 <= len(PdfReader(reports / "report.pdf").pages) <= 4  # 3 of body, and references
     assert {"training_seconds", "training_images_per_second"} <= json.loads(
         (reports / "timings.json").read_text()

@@ -10,7 +10,7 @@ import reference
 import tensorflow as tf
 from conftest import tiny_network
 
-from facelib import recipe, results, verification
+from facelib import configured, recipe, results, verification
 from facelib.config import load_config
 from facelib.embedding import embed, pair_scores
 from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
@@ -172,16 +172,6 @@ def test_weights_and_proxies_come_from_the_seed(configure, split):
     assert (weights(1) != weights(2)).mean() > 0.9  # biases start at 0 whatever the seed
 
 
-def test_network_is_the_configurations(configure, split, monkeypatch):
-    asked = []
-    monkeypatch.setattr(recipe, "build_network", lambda *arguments: asked.append(arguments) or tiny_network(*arguments))
-    for machine in (False, True):
-        monkeypatch.setattr(recipe, "has_bfloat16", lambda machine=machine: machine)
-        for wanted in (False, True):
-            recipe.build_learner(configure(f"network=residual bfloat16={wanted} seed=5"), split)
-    assert asked == [("residual", 6, bfloat16, 5) for bfloat16 in (False, False, False, True)]
-
-
 def test_rate_rises_and_falls_along_the_cosine(configure):  # slip 2
     config = configure("epochs=5 steps_per_epoch=10 warmup_steps=10 learning_rate=0.1")
     optimizer = recipe.build_optimizer(config)
@@ -315,10 +305,10 @@ def test_a_run_is_named_by_every_setting_that_decides_its_weights(config):
 
 def test_a_run_is_named_by_its_data_and_by_bfloat16_of_the_machine(configure, monkeypatch):
     config = configure("bfloat16=True")
-    monkeypatch.setattr(recipe, "has_bfloat16", lambda: False)
+    monkeypatch.setattr(configured, "has_bfloat16", lambda: False)
     folder = recipe.training_folder(config, "digest")
     assert recipe.training_folder(config, "other digest") != folder
-    monkeypatch.setattr(recipe, "has_bfloat16", lambda: True)
+    monkeypatch.setattr(configured, "has_bfloat16", lambda: True)
     assert recipe.training_folder(config, "digest") != folder
 
 

@@ -8,11 +8,11 @@ from conftest import tiny_network
 
 from facelib import recipe, results, streams, verification
 from facelib.augmentation import warp
-from facelib.checkpoint import CheckpointError, save_checkpoint
+from facelib.checkpoint import CheckpointError
 from facelib.config import load_config
 from facelib.discriminant import TooFewImagesError, fit_discriminant
 from facelib.embedding import embed, pair_scores
-from facelib.texture import TextureFeatures, block_sizes, build_texture_network
+from facelib.texture import TextureFeatures, block_sizes
 
 SETTINGS = "validation_share=0.25 validation_images=3 embedding_size=6 texture_copies=1 texture_components=5"
 
@@ -179,7 +179,7 @@ def test_a_fit_is_named_by_the_code_that_decides_it(config, tmp_path, monkeypatc
     file = streams.texture_file(config, "digest")
     monkeypatch.setattr(results, "__file__", str(package / "results.py"))
     assert streams.texture_file(config, "digest") == file
-    for name in ("dataset", "discriminant", "identities", "images", "recipe", "streams", "texture"):
+    for name in ("augmentation", "dataset", "discriminant", "images", "recipe", "streams", "texture"):
         before = streams.texture_file(config, "digest")
         with open(package / f"{name}.py", "a") as changed:
             changed.write("\n# another line\n")
@@ -191,61 +191,6 @@ def test_a_fit_is_named_by_the_code_that_decides_it(config, tmp_path, monkeypatc
 
 
 # both streams
-
-
-@pytest.fixture
-def network_file(config, tmp_path):
-    """What training left: the network of `tiny_network`, with other weights than a fresh one has."""
-    network = tiny_network("", config.embedding_size, False, config.seed + 1)
-    save_checkpoint(tmp_path / "best.npz", {"model": network.variables}, {"epoch": 3})
-    return tmp_path / "best.npz", network
-
-
-def test_without_a_texture_the_network_alone_is_restored(config, split, network_file):
-    file, network = network_file
-    model = streams.restore_model(config, [file], 0)
-    assert_same(model, network)
-    assert model.output_shape == (None, 6)
-
-
-def test_scores_of_the_restored_model_are_the_mean_of_both_streams(configure, split, network_file):
-    file, network = network_file
-    config = configure("texture_share=0.3")
-    texture = streams.fit_texture(config, split)
-    files = [file, streams.texture_file(config, split.faces.digest)]
-    model = streams.restore_model(config, files, texture.output_shape[1])
-    assert model.output_shape == (None, 6 + 5)
-    images = np.array(split.faces.pixels[:6], np.float32)
-    first, second = (places.ravel() for places in np.indices((6, 6)))
-    of_network, of_texture, both = (
-        pair_scores(one(images).numpy(), first, second) for one in (network, texture, model)
-    )
-    assert np.abs(of_network - of_texture).max() > 0.1
-    np.testing.assert_allclose(both, 0.7 * of_network + 0.3 * of_texture, atol=1e-6)
-
-
-def test_a_file_that_is_missing_damaged_or_of_another_texture_is_named(config, network_file, tmp_path):
-    file, _ = network_file
-    texture = tmp_path / "texture.npz"
-    with pytest.raises(CheckpointError, match=f"no checkpoint at {texture}"):
-        streams.restore_model(config, [file, texture], 5)
-    save_checkpoint(texture, {"texture": build_texture_network(4).variables}, {})
-    with pytest.raises(CheckpointError, match=f"{texture} does not fit: texture/0 is .* 4.*, expected .* 5"):
-        streams.restore_model(config, [file, texture], 5)
-    file.write_bytes(file.read_bytes()[:50])
-    with pytest.raises(CheckpointError, match=f"{file} is damaged"):
-        streams.restore_model(config, [file, texture], 4)
-
-
-def test_the_network_is_the_configurations(configure, network_file, monkeypatch):
-    file, _ = network_file
-    asked = []
-    monkeypatch.setattr(recipe, "build_network", lambda *given: asked.append(given) or tiny_network(*given))
-    for machine in (False, True):
-        monkeypatch.setattr(recipe, "has_bfloat16", lambda machine=machine: machine)
-        for wanted in (False, True):
-            streams.restore_model(configure(f"network=residual bfloat16={wanted} seed=5"), [file], 0)
-    assert asked == [("residual", 6, bfloat16, 5) for bfloat16 in (False, False, False, True)]
 
 
 # the cohort
@@ -276,24 +221,3 @@ def test_validation_scores_take_the_cohort_into_account(configure, split):
     found = recipe.validate_with(config, split, network, cohort)()
     assert found["validation_roc_auc"] == verification.roc_auc(expected, split.matched)
     assert np.abs(expected - recipe.score_with(config, split, network)()).max() > 1e-3
-
-
-def test_a_cohort_comes_back_from_its_file(configure, tmp_path):
-    config = configure("rareness_weight=0.25 rareness_neighbours=4")
-    embeddings = np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32)
-    path = streams.save_cohort(streams.Cohort(embeddings, 20, 0.75), tmp_path)
-    assert path.parent == tmp_path and path != streams.save_cohort(streams.Cohort(embeddings + 1, 20, 0.75), tmp_path)
-    found = streams.restore_cohort(config, path, 6)
-    np.testing.assert_array_equal(found.embeddings, embeddings)
-    assert (found.neighbours, found.weight) == (4, 0.25)
-
-
-def test_a_cohort_of_another_model_is_refused(config, tmp_path):
-    path = streams.save_cohort(streams.Cohort(np.zeros((7, 6), np.float32), 20, 0.75), tmp_path)
-    with pytest.raises(CheckpointError, match=rf"{path} does not fit: .*float32 \(7, 6\), expected float32 \(c, 5\)"):
-        streams.restore_cohort(config, path, 5)
-    save_checkpoint(path, {"texture": [np.zeros((7, 6), np.float32)]}, {})
-    with pytest.raises(CheckpointError, match="does not fit"):
-        streams.restore_cohort(config, path, 6)
-    with pytest.raises(CheckpointError, match="no checkpoint at"):
-        streams.restore_cohort(config, tmp_path / "none.npz", 6)

@@ -7,7 +7,7 @@ import tiny_study
 from conftest import write_image
 from keras import layers
 
-from facelib import recipe, verification
+from facelib import configured, recipe, verification
 from facelib.config import PAIRS_FILE, TEST_FOLDER
 from facelib.experiments import study
 from facelib.experiments import trial as trial_module
@@ -78,7 +78,7 @@ def test_a_collapse_is_a_failed_trial_with_its_reason_and_figures(data, tmp_path
         x = layers.Dense(embedding_size, kernel_initializer="zeros", bias_initializer="ones")
         return keras.Model(inputs, UnitNorm()(x(layers.GlobalAveragePooling2D()(inputs))))
 
-    monkeypatch.setattr(recipe, "build_network", collapsed)
+    monkeypatch.setattr(configured, "build_network", collapsed)
     row = run_trial(Trial("learning_rate=0.0", 7), data, tmp_path)
     assert row["state"] == "failed" and row["reason"].startswith("epoch 2: collapse: all embeddings are alike")
     assert row["steps"] == 4 and row["spread"] < 0.1 and "validation_roc_auc" in row

@@ -13,6 +13,7 @@ import tensorflow as tf
 from facelib import recipe, streams, verification
 from facelib.alarms import TrainingError
 from facelib.config import PAIRS_FILE, ROOT, TEST_FOLDER, Config
+from facelib.configured import uses_bfloat16
 from facelib.embedding import embed, pair_scores
 from facelib.experiments import study
 from facelib.experiments.table import COMPLETE, ERROR, FAILED
@@ -114,7 +115,7 @@ def _provenance(config):
         "python": platform.python_version(),
         **{package: version(package) for package in ("tensorflow", "keras", "numpy")},
         "processor": f"{os.cpu_count()} x {names[0] if names else platform.machine()}",
-        "bfloat16": "yes" if recipe.uses_bfloat16(config) else "no",
+        "bfloat16": "yes" if uses_bfloat16(config) else "no",
     }
 
 

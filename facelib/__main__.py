@@ -1,0 +1,8 @@
+"""`python -m facelib`: see `commands`."""
+
+import sys
+
+from facelib.commands import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Figures of the trained model on a list of pairs of its own, in the format of Labeled Faces in the Wild."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from facelib import intervals, verification
+from facelib.images import measure
+from facelib.lfw import read_pairs
+from facelib.pairs import load_pairs
+from facelib.progress import track
+from facelib.verifier import BATCH, WHOLE, Verifier, find_crop
+
+
+def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None) -> dict:
+    """Figures on the pairs of `pairs_file`, whose images are in `images_dir`; nothing is fitted to them but what
+    ``best_`` says.
+
+    Args:
+        crop: (left, top, side) of the face in every image, `WHOLE`, or None, see `Verifier.read`: then all images are
+            of the same size.
+
+    Raises:
+        PairsError, UnreadableImageError, CropError: the list, or its images, cannot be used.
+        ValueError: pairs of one kind only.
+    """
+    if crop is None:
+        listed = read_pairs(pairs_file, images_dir)
+        paths = sorted({path for pair in listed for path in (pair.first, pair.second)})
+        sizes = {size for size in (_measure(Path(images_dir) / path) for path in paths) if size}
+        crop = find_crop(sizes, verifier.trained.config.test_crop, images_dir) if sizes else None
+    with tempfile.TemporaryDirectory(prefix="facelib-") as cache:  # other people's faces leave nothing behind
+        test = load_pairs(pairs_file, images_dir, Path(cache), None if crop == WHOLE else crop)
+        pixels = test.images.pixels
+        starts = track(range(0, len(pixels), BATCH), "embedding", f"batches of {BATCH} images")
+        embeddings = np.concatenate([verifier.embed(pixels[start : start + BATCH]) for start in starts])
+        scores = verifier.scores(embeddings, test.first, test.second)
+        digest = test.images.digest
+    people = np.array([[path.split("/")[0] for path in pair[:2]] for pair in test.pairs])
+    best, best_accuracy = verification.best_threshold(scores, test.matched)
+    calibration = verifier.trained.results["calibration"]
+    rows = [calibration["accuracy_threshold"], *calibration["thresholds"]]
+    return {
+        "pairs": len(test.pairs),
+        "matched_pairs": int(test.matched.sum()),
+        "pairs_left_out": len(test.listed) - len(test.pairs),
+        "unreadable": [list(problem) for problem in test.images.problems],
+        "images": len(test.readable),
+        "people": len(np.unique(people)),
+        "roc_auc": verification.roc_auc(scores, test.matched),
+        "average_precision": verification.average_precision(scores, test.matched),
+        "equal_error_rate": verification.equal_error_rate(scores, test.matched),
+        "thresholds": [_decide(scores, test.matched, people, row) for row in rows],
+        "best_threshold": best,
+        "best_accuracy": best_accuracy,
+        "crop": crop and list(crop) if crop != WHOLE else None,
+        "data_digest": digest,
+        "model": verifier.trained.fingerprint,
+    }
+
+
+def _measure(path):
+    try:
+        return measure(path)
+    except ValueError:  # left out and counted when it is decoded
+        return None
+
+
+def _decide(scores, matched, people, row):
+    """What the threshold in `row` of the calibration does to these pairs."""
+    accepted = scores >= row["threshold"]
+    return {
+        "far": row["far"],
+        "threshold": row["threshold"],
+        "accuracy": verification.accuracy(scores, matched, row["threshold"]),
+        "standard_error": intervals.accuracy_interval(scores, people, row["threshold"]).standard_error,
+        "false_accept_rate": float(np.mean(accepted[~matched])),
+        "true_accept_rate": float(np.mean(accepted[matched])),
+    }

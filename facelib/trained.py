@@ -1,0 +1,125 @@
+"""What notebook 06 wrote, read back: the model, the cohort, the figures; nothing here is needed for training."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from facelib.checkpoint import CheckpointError, read_checkpoint, restore_checkpoint
+from facelib.cohort import Cohort
+from facelib.config import Config, load_config
+from facelib.configured import build_model
+from facelib.results import digest, read_results, require
+from facelib.texture import build_texture_network, join
+
+NOTEBOOK = "06_training"
+PARTS = ("checkpoint", "texture", "cohort")  # the names of their files in the results; None: there is none
+AGAIN = "train again with make all PROFILE="
+
+
+class UnsupportedRateError(ValueError):
+    """A false accept rate for which there is no threshold; the message says for which there are."""
+
+
+class Trained(NamedTuple):
+    """A trained model with all that its scores need."""
+
+    config: Config  # that it was trained with
+    model: keras.Model  # images to embeddings
+    cohort: Cohort | None
+    results: dict  # the figures of notebook 06, with the thresholds
+    fingerprint: str  # of the files that hold the weights and the cohort
+
+
+def load_trained(profile: str, float32: bool = False) -> Trained:
+    """The model that notebook 06 trained and chose for `profile`.
+
+    Args:
+        float32: compute in float32 even where the configuration asks for bfloat16.
+
+    Raises:
+        MissingResultError: notebook 06 has not been run for this profile, or its files are gone.
+        CheckpointError: a file is damaged, or written by another version of this project.
+    """
+    config, results = read_training(profile)
+    if float32:
+        config = dataclasses.replace(config, bfloat16=False)
+    files = [config.interim / results[name] if results[name] else None for name in PARTS]
+    for file in filter(None, files):
+        require(file, NOTEBOOK)
+    fingerprint = digest([hashlib.sha256(file.read_bytes()).hexdigest() if file else None for file in files])
+    model = restore_model(config, [file for file in files[:2] if file], results["texture_components"])
+    cohort = restore_cohort(config, files[2], model.output_shape[1]) if files[2] else None
+    return Trained(config, model, cohort, results, fingerprint)
+
+
+def read_training(profile: str) -> tuple[Config, dict]:
+    """The configuration that `profile` was last trained with, and the figures that notebook 06 found; see above."""
+    default = load_config(profile, "drawn")
+    path = default.reports / "results" / f"{NOTEBOOK}.json"
+    try:
+        results = read_results(default, NOTEBOOK)
+        settings = results["provenance"]["config"]
+        config = Config(**{**settings, "test_crop": tuple(settings["test_crop"])})
+        missing = {*PARTS, "texture_components", "validation_threshold", "calibration", "data"} - results.keys()
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} is damaged, or of another version ({error}): {AGAIN}{profile}") from None
+    if missing:
+        raise CheckpointError(f"{path} is of another version, without {min(missing)}: {AGAIN}{profile}")
+    return config, results
+
+
+def restore_model(config: Config, files: list[Path], components: int) -> keras.Model:
+    """The model that was trained: the network, joined with the texture stream where there is one.
+
+    Args:
+        files: what `training.train` wrote and, where there is a texture stream, what `streams.fit_texture` wrote.
+        components: of the texture stream.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, or of another configuration.
+    """
+    network = build_model(config)
+    restore_checkpoint(files[0], {"model": network.variables})
+    if len(files) == 1:
+        return network
+    texture = build_texture_network(components)
+    restore_checkpoint(files[1], {"texture": texture.variables})
+    return join(network, texture, config.texture_share)
+
+
+def restore_cohort(config: Config, path: Path, size: int) -> Cohort:
+    """The cohort that `streams.save_cohort` wrote, of embeddings of `size` numbers.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or of another model.
+    """
+    embeddings = read_checkpoint(path)[1].get("cohort/0", np.zeros(0))
+    if embeddings.dtype != np.float32 or embeddings.shape[1:] != (size,) or not len(embeddings):
+        found = f"{embeddings.dtype} {embeddings.shape}"
+        raise CheckpointError(f"{path} does not fit: it holds {found}, expected float32 (c, {size}): train first")
+    return Cohort(embeddings, config.rareness_neighbours, config.rareness_weight)
+
+
+def find_threshold(calibration: dict, far: float) -> dict:
+    """The row of `calibration`, as `thresholds.calibrate` gives it, for the false accept rate `far`.
+
+    Raises:
+        UnsupportedRateError: the pairs do not support it, or no threshold was made for it.
+    """
+    rows = {row["far"]: row for row in calibration["thresholds"]}
+    if far in rows:
+        return rows[far]
+    known = f"there are thresholds for {', '.join(map(str, rows))}" if rows else "there is only the accuracy threshold"
+    pairs, smallest = calibration["mismatched_pairs"], calibration["smallest_far"]
+    if smallest is None or far < smallest:
+        least = "no rate at all" if smallest is None else f"{smallest:.2g} as the smallest rate"
+        raise UnsupportedRateError(
+            f"no threshold for a false accept rate of {far}: {pairs:,} validation pairs of two people support {least} "
+            f"({calibration['least_false_accepts']} false accepts among them); {known}"
+        )
+    raise UnsupportedRateError(f"no threshold for a false accept rate of {far}: {known}")

@@ -1,0 +1,178 @@
+"""Use of the trained model: do two images show the same person, and what is that answer worth?"""
+
+import functools
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from facelib.cohort import rareness
+from facelib.embedding import build_embedder, pair_scores
+from facelib.identities import SUFFIXES
+from facelib.images import SIZE, SMALLEST, UnreadableImageError, decode, measure
+from facelib.progress import track
+from facelib.trained import Trained, find_threshold, load_trained
+
+FRAME = (250, 250)  # pixels of an image of Labeled Faces in the Wild, from which `test_crop` is cut
+WHOLE = "whole"  # instead of a crop: the whole image is the face, cropped as the training images are
+BATCH = 256  # images decoded and embedded at once
+
+
+class CropError(UnreadableImageError):
+    """An image of which it is not known where the face is; the message says how to tell."""
+
+
+class Basis(NamedTuple):
+    """What a threshold was chosen on: pairs of people who were held out from training."""
+
+    data: str  # "real" or "drawn" faces
+    data_digest: str  # of the training folder's decoded images
+    identities: int
+    pairs: int  # that the threshold was chosen on
+    mismatched_pairs: int  # all pairs of two of these people, on which false accepts were counted
+
+
+class Verdict(NamedTuple):
+    """The answer for two images."""
+
+    same: bool  # whether the score is at least the threshold
+    score: float  # in [0, 1], higher for the same person
+    threshold: float
+    far: float | None  # the false accept rate that the threshold was made for; None: for the best accuracy
+    validation_far: float  # the share of the mismatched pairs that it accepts
+    basis: Basis
+    model: str  # fingerprint of the files that hold the model
+
+
+class Embedded(NamedTuple):
+    """The images of a folder that can be read."""
+
+    paths: tuple[str, ...]  # relative to the folder, sorted
+    embeddings: np.ndarray  # (n, d) float32, unit norm
+    rareness: np.ndarray  # (n,) float64, see `cohort.rareness`; 0 without a cohort
+    problems: tuple[tuple[str, str], ...]  # path and reason of each image left out
+
+
+class Verifier:
+    """A trained model, ready to answer; building it traces the network once, for batches of any size."""
+
+    def __init__(self, trained: Trained):
+        self.trained = trained
+        self._embedder = build_embedder(trained.model, trained.config.flip_average, BATCH)
+
+    def read(self, image, crop=None) -> np.ndarray:
+        """An image as the network takes it, (112, 112, 3) uint8, by the decoder of training.
+
+        Args:
+            image: a path; or pixels, (112, 112, 3) uint8, which are taken as they are.
+            crop: (left, top, side) of the face in pixels, or `WHOLE`. None: images of 112x112 pixels are taken whole,
+                of 250x250 the square `test_crop` of the configuration.
+
+        Raises:
+            UnreadableImageError: see `images.decode`. CropError: another size, and no `crop`.
+        """
+        if isinstance(image, np.ndarray):
+            if image.dtype != np.uint8 or image.shape != (SIZE, SIZE, 3):
+                raise UnreadableImageError(f"pixels are {image.dtype} {image.shape}; expected uint8 (112, 112, 3)")
+            return image
+        size = measure(image) if crop is None else None
+        if crop == WHOLE or size == (SIZE, SIZE):
+            return decode(image)
+        if size and min(size) >= SMALLEST:
+            crop = find_crop({size}, self.trained.config.test_crop, image)
+        return decode(image, crop)
+
+    def embed(self, pixels: np.ndarray) -> np.ndarray:
+        """Embeddings (n, d) float32 of images (n, 112, 112, 3) uint8."""
+        return self._embedder(pixels)
+
+    def embed_folder(self, folder: Path, crop=None) -> Embedded:
+        """Embeddings of the JPEG and PNG files in and below `folder`; see `read` for the `crop`.
+
+        Raises:
+            UnreadableImageError: there are none, or none of them can be read.
+        """
+        folder = Path(folder)
+        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+        if not paths:
+            raise UnreadableImageError(f"{folder} holds no image ({', '.join(SUFFIXES)})")
+
+        def attempt(path):
+            try:
+                return self.read(path, crop)
+            except UnreadableImageError as error:
+                return str(error).removeprefix(f"{path}: ")
+
+        readable, problems, embeddings = [], [], []
+        with ThreadPoolExecutor() as pool:
+            for start in track(range(0, len(paths), BATCH), "embedding", f"batches of {BATCH} images"):
+                names = [path.relative_to(folder).as_posix() for path in paths[start : start + BATCH]]
+                found = [*zip(names, pool.map(attempt, paths[start : start + BATCH]), strict=True)]
+                problems += [(name, reason) for name, reason in found if isinstance(reason, str)]
+                good = [(name, pixels) for name, pixels in found if not isinstance(pixels, str)]
+                readable += [name for name, _ in good]
+                if good:
+                    embeddings.append(self.embed(np.stack([pixels for _, pixels in good])))
+        if not readable:
+            raise UnreadableImageError(f"{folder}: none of {len(paths)} images can be read; {': '.join(problems[0])}")
+        embeddings = np.concatenate(embeddings)
+        return Embedded(tuple(readable), embeddings, self.rareness(embeddings), tuple(problems))
+
+    def rareness(self, embeddings: np.ndarray) -> np.ndarray:
+        """How rare each face is among strangers, (n,) float64; 0 where the scores do not ask for it."""
+        cohort = self.trained.cohort
+        return rareness(embeddings, cohort) if cohort else np.zeros(len(embeddings))
+
+    def scores(self, embeddings: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Scores (pairs,) float64 in [0, 1]; `first` and `second` (pairs,) are rows of `embeddings`."""
+        return pair_scores(embeddings, first, second, self.trained.cohort)
+
+    def verify(self, image_a, image_b, far: float | None = None, crop=None) -> Verdict:
+        """Whether two images, see `read`, show the same person.
+
+        Args:
+            far: take the threshold for this false accept rate, not that with the best accuracy.
+
+        Raises:
+            UnreadableImageError, CropError: an image. UnsupportedRateError: there is no threshold for `far`.
+        """
+        threshold, basis = self.threshold(far)
+        pixels = np.stack([self.read(image, crop) for image in (image_a, image_b)])
+        score = float(self.scores(self.embed(pixels), np.array([0]), np.array([1]))[0])
+        value, share = threshold["threshold"], threshold["false_accepts"] / max(basis.mismatched_pairs, 1)
+        return Verdict(score >= value, score, value, far, share, basis, self.trained.fingerprint)
+
+    def threshold(self, far: float | None = None) -> tuple[dict, Basis]:
+        """A row of `thresholds.calibrate` and what it stands on: for a false accept rate, or for the accuracy."""
+        results = self.trained.results
+        calibration = results["calibration"]
+        row = calibration["accuracy_threshold"] if far is None else find_threshold(calibration, far)
+        mismatched = calibration["mismatched_pairs"]
+        pairs = results["validation_pairs"] if far is None else mismatched
+        data = results["data"], results["provenance"]["data_digest"]
+        return row, Basis(*data, calibration["people"], pairs, mismatched)
+
+
+def find_crop(sizes: set, test_crop, place) -> tuple | None:
+    """The crop of images that are all of one of `sizes` (width, height) known here: None, or `test_crop` in a frame.
+
+    Raises:
+        CropError: several sizes, or another one; the message names `place`.
+    """
+    if sizes == {(SIZE, SIZE)}:
+        return None
+    if sizes == {FRAME}:
+        return test_crop
+    width, height = min(sizes)
+    found = f"{width}x{height} pixels" if len(sizes) == 1 else f"images of {len(sizes)} sizes, such as {width}x{height}"
+    raise CropError(
+        f"{place}: {found}; where is the face? Only 112x112 (a face, as it is) and 250x250 (a frame of LFW) are known: "
+        "give --crop left,top,side in pixels, or --whole where the whole image is a closely cropped face"
+    )
+
+
+@functools.lru_cache(maxsize=2)
+def load_verifier(profile: str = "laptop") -> Verifier:
+    """The verifier of what notebook 06 trained for `profile`, loaded once in a process; see `trained.load_trained`."""
+    return Verifier(load_trained(profile))

@@ -1,0 +1,14 @@
+import pytest
+
+from facelib import configured
+from facelib.config import load_config
+
+
+@pytest.mark.parametrize("machine", [False, True])
+@pytest.mark.parametrize("wanted", [False, True])
+def test_the_network_is_the_configurations_and_bfloat16_only_where_it_is_fast(monkeypatch, machine, wanted):
+    monkeypatch.setattr(configured, "build_network", lambda *arguments: arguments)
+    monkeypatch.setattr(configured, "has_bfloat16", lambda: machine)
+    config = load_config("smoke", "drawn", f"network=residual bfloat16={wanted} seed=5 embedding_size=6")
+    assert configured.build_model(config) == ("residual", 6, machine and wanted, 5)
+    assert configured.uses_bfloat16(config) == (machine and wanted)

@@ -1,0 +1,100 @@
+"""Figures on another list of pairs, with thresholds that it has no say in."""
+
+import os
+import shutil
+import tempfile
+
+import numpy as np
+import pytest
+from conftest import write_image
+
+from facelib import verification
+from facelib.evaluation import evaluate
+from facelib.images import UnreadableImageError, decode
+from facelib.lfw import PairsError
+from facelib.verifier import WHOLE, CropError, load_verifier
+
+PAIRS = """1\t0
+anna 1 2
+bert 1 2
+anna 1 bert 1
+anna 2 bert 2
+anna 2 cara 1
+"""
+
+
+@pytest.fixture
+def verifier(trained_project):
+    return load_verifier("smoke")
+
+
+@pytest.fixture
+def images(trained_root, tmp_path):
+    """Three people in the layout of LFW; of each person the same picture, saved twice."""
+    folder = tmp_path / "images"
+    for person, name in enumerate(("anna", "bert", "cara")):
+        for number in (1, 2):
+            write_image(folder / name / f"{name}_{number:04d}.jpg", person, quality=80 + 5 * number)
+    (tmp_path / "pairs.txt").write_text(PAIRS)
+    return folder
+
+
+def test_figures_are_those_of_the_scores(verifier, images, tmp_path):
+    found = evaluate(verifier, tmp_path / "pairs.txt", images)
+    pixels = {path.stem: decode(path) for path in images.rglob("*.jpg")}
+    pairs = [("anna_0001", "anna_0002"), ("bert_0001", "bert_0002"), ("anna_0001", "bert_0001"),
+             ("anna_0002", "bert_0002"), ("anna_0002", "cara_0001")]  # fmt: skip
+    scores = np.array([verifier.verify(pixels[a], pixels[b]).score for a, b in pairs])
+    matched = np.array([True, True, False, False, False])
+    assert found["pairs"] == 5 and found["matched_pairs"] == 2 and found["people"] == 3 and found["images"] == 5
+    assert found["roc_auc"] == verification.roc_auc(scores, matched)
+    accuracy, wanted = found["thresholds"]
+    assert accuracy["far"] is None and wanted["far"] == 0.1
+    for row in (accuracy, wanted):
+        accepted = scores >= row["threshold"]
+        assert row["threshold"] == verifier.threshold(row["far"])[0]["threshold"]
+        assert row["accuracy"] == (accepted == matched).mean()
+        assert row["false_accept_rate"] == accepted[~matched].mean()
+        assert row["true_accept_rate"] == accepted[matched].mean() == 1
+    assert found["best_accuracy"] == 1 and found["crop"] is None and found["model"] == verifier.trained.fingerprint
+
+
+def test_frames_are_cropped_as_configured_and_other_sizes_as_told(verifier, images, tmp_path):
+    face = evaluate(verifier, tmp_path / "pairs.txt", images)
+    for path in images.rglob("*.jpg"):
+        write_image(path, int(path.stem[-1]), size=(250, 250))
+    frames = evaluate(verifier, tmp_path / "pairs.txt", images)
+    assert frames["crop"] == [61, 64, 128] and frames["data_digest"] != face["data_digest"]
+    assert evaluate(verifier, tmp_path / "pairs.txt", images, (61, 64, 128)) == frames
+    assert evaluate(verifier, tmp_path / "pairs.txt", images, WHOLE)["data_digest"] != frames["data_digest"]
+    write_image(images / "anna" / "anna_0001.jpg", size=(112, 112))
+    with pytest.raises(CropError, match="images: images of 2 sizes, such as 112x112"):
+        evaluate(verifier, tmp_path / "pairs.txt", images)
+
+
+def test_an_unreadable_image_is_left_out_with_its_pairs(verifier, images, tmp_path):
+    (images / "cara" / "cara_0001.jpg").write_bytes(b"no image")
+    found = evaluate(verifier, tmp_path / "pairs.txt", images)
+    assert found["pairs"] == 4 and found["pairs_left_out"] == 1
+    assert [path for path, _ in found["unreadable"]] == ["cara/cara_0001.jpg"]
+    for path in images.rglob("*.jpg"):
+        path.write_bytes(b"no image")
+    with pytest.raises(UnreadableImageError, match="no pair has two images that can be read"):
+        evaluate(verifier, tmp_path / "pairs.txt", images)
+
+
+def test_nothing_of_the_images_is_left_behind(verifier, images, tmp_path, monkeypatch):
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    before = sorted(verifier.trained.config.interim.rglob("*"))
+    evaluate(verifier, tmp_path / "pairs.txt", images)
+    assert os.listdir(place) == [] and sorted(verifier.trained.config.interim.rglob("*")) == before
+
+
+@pytest.mark.parametrize("line", ["../x 1 2", "anna 1 ../../etc 1", "/etc 1 2", ".. 1 2"])
+def test_a_list_that_climbs_out_of_its_folder_is_refused(verifier, images, tmp_path, line):
+    shutil.copytree(images / "anna", tmp_path / "x")
+    (tmp_path / "pairs.txt").write_text(f"1\t0\n{line}\n")
+    with pytest.raises(PairsError, match="line 2: .* is no name of a person's folder"):
+        evaluate(verifier, tmp_path / "pairs.txt", images)

@@ -1,0 +1,120 @@
+"""The exported model gives the embeddings and the rareness of the one that was trained, on drawn faces."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from facelib import configured, export
+from facelib.cohort import rareness
+from facelib.commands import main
+from facelib.embedding import embed, pair_scores
+from facelib.export import ExportError, build_export, export_model
+from facelib.synthetic import draw_face, draw_identity
+from facelib.trained import load_trained
+
+NEEDED = "not installed: pip install 'facelib[onnx]'"
+
+
+@pytest.fixture(scope="session")
+def drawn():
+    """100 drawn faces of 20 people, (100, 112, 112, 3) uint8."""
+    faces = [draw_identity(np.random.default_rng((0, person))) for person in range(20)]
+    return np.stack([draw_face(faces[i // 5], np.random.default_rng((1, i)), 112, (61, 64, 128)) for i in range(100)])
+
+
+@pytest.fixture
+def trained(trained_project):
+    return load_trained("smoke", float32=True)
+
+
+@pytest.fixture
+def expected(trained, drawn):
+    embeddings = embed(trained.model, drawn, trained.config.flip_average)
+    return embeddings, rareness(embeddings, trained.cohort)
+
+
+def assert_equal_to(expected, found):
+    embeddings, rare = expected
+    assert np.einsum("nd,nd->n", found["embeddings"], embeddings, dtype=np.float64).min() > 0.9999
+    np.testing.assert_allclose(np.linalg.norm(found["embeddings"], axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(found["embeddings"], embeddings, atol=2e-5)
+    np.testing.assert_allclose(found["rareness"], rare, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_the_keras_file_is_the_model_with_everything_inside(trained, drawn, expected, tmp_path, kind):
+    assert rareness_matters(expected)
+    lines = list(export_model("smoke", tmp_path))
+    assert [line.partition(":")[0] for line in lines] == [str(tmp_path / f"model.{end}") for end in ("keras", "json")]
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert_equal_to(expected, loaded.predict(drawn.astype(kind), verbose=0))
+
+
+def rareness_matters(expected):
+    return np.ptp(expected[1]) > 1e-3
+
+
+def test_the_formula_that_is_handed_on_gives_the_score(trained, drawn, expected, tmp_path):
+    list(export_model("smoke", tmp_path))
+    described = json.loads((tmp_path / "model.json").read_text())
+    embeddings, rare = expected
+    names = {"embeddings": embeddings, "rareness": rare, "dot": np.dot, "w": described["w"], "i": 3, "j": 8}
+    similarity, _, score = described["score"].partition("; score = ")
+    names["s"] = eval(similarity.removeprefix("s = "), names)
+    wanted = pair_scores(embeddings, np.array([3]), np.array([8]), trained.cohort)[0]
+    assert abs(eval(score, names) - wanted) < 1e-6 and abs(names["s"] - wanted) > 1e-3
+    assert described["threshold"] == trained.results["validation_threshold"] and described["faces"] == "real"
+    assert described["thresholds_by_false_accept_rate"] == trained.results["calibration"]["thresholds"]
+    assert described["model"] == trained.fingerprint
+
+
+def test_without_mirror_images_and_cohort_it_is_the_model_alone(trained, drawn):
+    found = build_export(trained.model, None, False).predict(drawn[:5], verbose=0)
+    assert found.keys() == {"embeddings"}
+    np.testing.assert_allclose(found["embeddings"], embed(trained.model, drawn[:5]), atol=1e-6)
+
+
+def test_a_small_cohort_is_looked_at_as_a_whole(trained, drawn):
+    cohort = trained.cohort._replace(embeddings=trained.cohort.embeddings[:2], neighbours=20)
+    found = build_export(trained.model, cohort, True).predict(drawn[:5], verbose=0)
+    np.testing.assert_allclose(found["rareness"], rareness(found["embeddings"], cohort), atol=1e-6)
+
+
+def test_what_was_trained_in_bfloat16_is_exported_in_float32(trained_project, monkeypatch, tmp_path):
+    asked, build = [], configured.build_network
+    monkeypatch.setattr(configured, "has_bfloat16", lambda: True)
+    monkeypatch.setattr(configured, "build_network", lambda *given: asked.append(given[2]) or build(*given))
+    list(export_model("smoke", tmp_path))
+    assert asked == [False] and load_trained("smoke") and asked == [False, True]
+
+
+def test_the_onnx_file_is_the_model_with_everything_inside(trained, drawn, expected, tmp_path):
+    pytest.importorskip("tf2onnx", reason=f"tf2onnx is {NEEDED}")
+    onnxruntime = pytest.importorskip("onnxruntime", reason=f"onnxruntime is {NEEDED}")
+    *_, last = export_model("smoke", tmp_path, onnx=True)
+    assert last.startswith(f"{tmp_path / 'model.onnx'}: ")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    assert [(value.name, value.type) for value in session.get_inputs()] == [("images", "tensor(float)")]
+    names = [value.name for value in session.get_outputs()]
+    for count in (1, 100):
+        found = dict(zip(names, session.run(None, {"images": drawn[:count].astype(np.float32)}), strict=True))
+        assert_equal_to([part[:count] for part in expected], found)
+
+
+def test_onnx_without_its_packages_is_one_message_before_anything_is_written(
+    trained_project, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(__import__("sys").modules, "tf2onnx", None)
+    with pytest.raises(ExportError, match=r"pip install 'facelib\[onnx\]'"):
+        export.import_converter()
+    assert main(["export", "--profile", "smoke", "--onnx", "--output", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err.startswith("error: ONNX needs a package that is not there")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_hands_its_options_on(trained_project, capsys, monkeypatch):
+    monkeypatch.setattr(export, "export_model", lambda *given: iter([f"{given}"]))
+    assert main(["export", "--profile", "smoke"]) == 0
+    assert capsys.readouterr().out == "('smoke', None, False)\n"

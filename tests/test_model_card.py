@@ -1,0 +1,115 @@
+"""The model card of made-up results."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import pytest
+
+from facelib.config import ROOT, Config
+from facelib.publishing import PublishingError
+from facelib.publishing.model_card import build_card
+
+RESULTS = {
+    "01_eda": dict(unreadable=3),
+    "04_model": dict(networks=dict(residual=dict(parameters=1254321), other=dict(parameters=1))),
+    "06_training": dict(
+        training_identities=1056, training_images=5251, validation_identities=144, validation_images=675,
+        validation_pairs=2646, best_epoch=11,
+        checkpoint="runs/a/best.npz", texture="textures/b.npz", texture_components=40,
+        cohort="cohorts/c.npz", cohort_images=1056, validation_roc_auc=0.9812, validation_average_precision=0.9834,
+        validation_accuracy=0.9287, calibration=dict(
+            mismatched_pairs=225225, smallest_far=30 / 225225,
+            accuracy_threshold=dict(far=None, threshold=0.6131, false_accepts=12345, true_accept_rate=0.9123),
+            thresholds=[dict(far=0.01, threshold=0.6789, false_accepts=2252, true_accept_rate=0.7654)],
+        ),
+    ),
+    "07_lfw_test": dict(
+        people=600, images=1539, pairs=1200, unreadable=2, accuracy_at_validation_threshold=0.9017,
+        accuracy_standard_error=0.0088, roc_auc=0.9633, average_precision=0.9655, eer=0.0977,
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Function that writes the made-up results, with changes to those of 06, and returns their folder."""
+
+    def write(data="real", **changes):
+        (tmp_path / "results").mkdir(exist_ok=True)
+        for name, figures in RESULTS.items():
+            versions = dict(tensorflow="2.21.0", keras="3.15.1")
+            provenance = dict(commit="0123abc", versions=versions, python="3.11.7", seed=7, data_digest=f"of {name}")
+            content = {**figures, "data": data, "provenance": {**provenance, "config": config}}
+            content |= changes if name == "06_training" else {}
+            (tmp_path / "results" / f"{name}.json").write_text(json.dumps(content))
+        return tmp_path / "results"
+
+    config = dataclasses.asdict(Config(profile="laptop"))
+    return write
+
+
+def test_numbers_are_those_of_the_results(results):
+    card = build_card(results())
+    for line in (
+        "| training | 1,056 | 5,251 | weights",
+        "| test | 600 | 1,539 | 1,200 pairs",
+        "| test pairs | accuracy | 0.9017 | 0.0088 |",
+        "| validation pairs | roc auc | 0.9812 |  |",
+        "| accuracy | 0.6131 | 12,345 (5.48%) | 0.9123 |",
+        "| false accept rate 0.01 | 0.6789 | 2,252 (1.00%) | 0.7654 |",
+        "| `gamma` | 64.0 |",
+        "digest `of 06_training`; of the test images `of 07_lfw_test`",
+        "3 of the training folder, 2 of the test pairs",
+        "1,254,321 parameters",
+        "they support rates down to 0.00013",
+        "`runs/a/best.npz`, `textures/b.npz`, `cohorts/c.npz`",
+        "commit 0123abc",
+        "on the 2,646 validation pairs",
+        "on 225,225 pairs of two held-out people",
+        "how rare both are among 1,056 strangers",
+    ):
+        assert line in card, line
+    assert "{" not in card and "\n\n\n" not in card
+
+
+def test_drawn_faces_are_labelled_before_anything_else(results):
+    assert "drawn" not in build_card(results()).lower()
+    card = build_card(results(data="drawn"))
+    assert card.index("All faces behind these figures are drawn") < card.index("## Model") and "Drawn faces" in card
+
+
+def test_a_network_alone_has_no_texture_and_no_cohort(results):
+    card = build_card(results(texture=None, cohort=None, texture_components=0))
+    assert "- Network: residual" in card and "of the texture" not in card and "how rare" not in card
+
+
+def test_pairs_too_few_for_any_rate_are_said_to_be(results):
+    calibration = RESULTS["06_training"]["calibration"] | dict(smallest_far=None, thresholds=[], mismatched_pairs=20)
+    assert "20 pairs of two held-out people, too few for any rate" in build_card(results(calibration=calibration))
+
+
+def test_it_says_what_the_model_is_not_for(results):
+    card = build_card(results())
+    assert "## Intended use" in card and "Decisions about people" in card and "biometric data" in card
+
+
+def test_what_is_missing_is_named(results):
+    folder = results()
+    content = json.loads((folder / "06_training.json").read_text())
+    del content["calibration"]
+    (folder / "06_training.json").write_text(json.dumps(content))
+    with pytest.raises(PublishingError, match="no 'calibration'.*make all"):
+        build_card(folder)
+    (folder / "04_model.json").unlink()
+    with pytest.raises(PublishingError, match="04_model.json"):
+        build_card(folder)
+
+
+def test_the_command_writes_it_beside_the_results(results):
+    folder = results().parent
+    command = [sys.executable, "-m", "facelib.publishing.model_card", folder]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.strip() == str(folder / "model_card.md")
+    assert (folder / "model_card.md").read_text() == build_card(folder / "results")

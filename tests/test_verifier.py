@@ -1,0 +1,241 @@
+"""The trained model in use: the scores are those of notebook 06, whatever an image comes as."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import write_image
+from PIL import Image
+
+import facelib
+from facelib import config as config_module
+from facelib import recipe
+from facelib import verifier as verifier_module
+from facelib.checkpoint import CheckpointError
+from facelib.config import ROOT, ConfigError
+from facelib.embedding import embed, pair_scores
+from facelib.images import UnreadableImageError, decode
+from facelib.results import MissingResultError
+from facelib.thresholds import calibrate
+from facelib.trained import UnsupportedRateError, load_trained
+from facelib.verifier import WHOLE, CropError, Verifier, find_crop, load_verifier
+
+
+@pytest.fixture
+def verifier(trained_project):
+    return load_verifier("smoke")
+
+
+@pytest.fixture
+def faces(trained_project):
+    return trained_project / "faces" / "casia-webface"
+
+
+def test_a_score_is_that_of_training(verifier, faces):
+    images = [faces / "0" / "0.png", faces / "1" / "0.png", faces / "0" / "2.png"]
+    trained = verifier.trained
+    embeddings = embed(trained.model, np.stack([decode(path) for path in images]), trained.config.flip_average)
+    expected = pair_scores(embeddings, np.array([0, 0]), np.array([1, 2]), trained.cohort)
+    for other, score in zip(images[1:], expected, strict=True):
+        verdict = verifier.verify(images[0], other)
+        assert abs(verdict.score - score) < 1e-6 and verdict.same == (score >= verdict.threshold)
+    assert expected[1] > verdict.threshold > expected[0]  # numbers 0 and 2 of a person are the same picture
+
+
+def test_a_verdict_says_what_it_stands_on(verifier, faces, trained_project):
+    results = json.loads((trained_project / "reports/smoke/results/06_training.json").read_text())
+    images = faces / "0" / "0.png", faces / "0" / "1.png"
+    verdict = verifier.verify(*images)
+    assert verdict.threshold == results["validation_threshold"] and verdict.far is None
+    basis = verdict.basis
+    assert basis[:3] == ("real", results["provenance"]["data_digest"], 9)
+    assert basis.pairs == results["validation_pairs"] and basis.mismatched_pairs == 27 * 24 // 2
+    assert verdict.validation_far == results["calibration"]["accuracy_threshold"]["false_accepts"] / (27 * 24 // 2)
+    assert verdict.model == verifier.trained.fingerprint and len(verdict.model) == 16
+    wanted = verifier.verify(*images, far=0.1)
+    (row,) = results["calibration"]["thresholds"]
+    assert (wanted.threshold, wanted.far, wanted.basis.pairs) == (row["threshold"], 0.1, 27 * 24 // 2)
+    assert wanted.score == verdict.score and wanted.validation_far <= 0.1
+    with pytest.raises(UnsupportedRateError, match="of 0.01: 324 validation pairs .* 0.093 as the smallest rate"):
+        verifier.verify(*images, far=0.01)
+
+
+def test_the_calibration_is_that_of_the_people_held_out(verifier, trained_project):
+    results, trained = verifier.trained.results, verifier.trained
+    config = config_module.load_config("smoke", str(trained_project / "faces"), "validation_share=0.25")
+    split = recipe.load_split(config)
+    held = np.flatnonzero(split.training_labels < 0)
+    embeddings = verifier.embed(split.faces.pixels[held])
+    labels = split.faces.table.labels[held]
+    again = calibrate(labels, embeddings, trained.cohort, results["validation_threshold"])
+    for found, expected in zip(again["thresholds"], results["calibration"]["thresholds"], strict=True):
+        assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_verify_of_the_package_is_the_same_and_loads_once(verifier, faces, monkeypatch):
+    images = faces / "0" / "0.png", faces / "1" / "0.png"
+    expected = verifier.verify(*images)
+    monkeypatch.setattr(verifier_module, "load_trained", lambda profile: pytest.fail("loaded again"))
+    assert facelib.verify(*images, profile="smoke") == expected
+    assert facelib.verify(str(images[0]), decode(images[1]), far=0.1, profile="smoke").score == expected.score
+
+
+def test_the_network_is_traced_once_for_any_number_of_images(trained_project, monkeypatch):
+    trained = load_trained("smoke")
+    calls = []
+    monkeypatch.setattr(type(trained.model), "__call__", _counting(type(trained.model).__call__, calls, trained.model))
+    verifier = Verifier(trained)
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), np.uint8)
+    together = verifier.embed(pixels)
+    for count in (1, 2, 3):
+        np.testing.assert_allclose(verifier.embed(pixels[:count]), together[:count], atol=1e-5)
+    assert len(calls) == 1
+
+
+def _counting(function, calls, model):
+    def counted(self, *arguments, **options):
+        if self is model:
+            calls.append(1)
+        return function(self, *arguments, **options)
+
+    return counted
+
+
+def test_importing_the_package_loads_nothing():
+    code = "import sys, facelib; print(sorted({'numpy', 'keras', 'tensorflow', 'PIL'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+# which part of an image
+
+
+def test_sizes_that_are_known_need_no_crop(verifier, tmp_path):
+    write_image(tmp_path / "frame.png", size=(250, 250))
+    left, top, side = verifier.trained.config.test_crop
+    expected = decode(tmp_path / "frame.png", (left, top, side))
+    np.testing.assert_array_equal(verifier.read(tmp_path / "frame.png"), expected)
+    write_image(tmp_path / "face.png")
+    np.testing.assert_array_equal(verifier.read(tmp_path / "face.png"), decode(tmp_path / "face.png"))
+    np.testing.assert_array_equal(verifier.read(decode(tmp_path / "face.png")), decode(tmp_path / "face.png"))
+
+
+@pytest.mark.parametrize("size", [(160, 160), (250, 200), (112, 113)])
+def test_other_sizes_need_to_be_told_where_the_face_is(verifier, tmp_path, size):
+    write_image(tmp_path / "a.png", size=size)
+    with pytest.raises(CropError, match=rf"a.png: {size[0]}x{size[1]} pixels; where is the face\?.*--crop.*--whole"):
+        verifier.read(tmp_path / "a.png")
+    np.testing.assert_array_equal(verifier.read(tmp_path / "a.png", WHOLE), decode(tmp_path / "a.png"))
+    expected = decode(tmp_path / "a.png", (1, 2, 90))
+    np.testing.assert_array_equal(verifier.read(tmp_path / "a.png", (1, 2, 90)), expected)
+
+
+def test_a_frame_on_its_side_is_measured_upright(verifier, tmp_path):
+    pixels = write_image(tmp_path / "a.png", size=(112, 150))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.rot90(pixels)).save(tmp_path / "a.png", exif=exif)
+    with pytest.raises(CropError, match="112x150"):
+        verifier.read(tmp_path / "a.png")
+
+
+def test_a_few_pixels_are_refused_as_such_and_not_for_their_crop(verifier, tmp_path):
+    Image.new("RGB", (1, 1)).save(tmp_path / "a.png")
+    with pytest.raises(UnreadableImageError, match="a.png: 1x1 pixels are too few"):
+        verifier.read(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("pixels", [np.zeros((112, 112, 3)), np.zeros((111, 112, 3), np.uint8)])
+def test_pixels_of_another_kind_are_refused(verifier, pixels):
+    with pytest.raises(UnreadableImageError, match="expected uint8"):
+        verifier.read(pixels)
+
+
+def test_images_of_several_sizes_have_no_crop_of_their_own():
+    with pytest.raises(CropError, match="here: images of 2 sizes, such as 112x112"):
+        find_crop({(112, 112), (250, 250)}, (61, 64, 128), "here")
+
+
+# folders
+
+
+def test_a_folder_is_embedded_in_order_and_what_is_unreadable_left_out(verifier, faces, tmp_path, monkeypatch):
+    monkeypatch.setattr(verifier_module, "BATCH", 2)
+    for place, source in (("b/2.png", "0/0.png"), ("a/1.png", "1/0.png"), ("c.png", "2/0.png")):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        shutil.copy(faces / source, tmp_path / place)
+    (tmp_path / "a" / "broken.jpg").write_bytes(b"no image")
+    (tmp_path / "notes.txt").write_text("no image either, and not said to be one")
+    write_image(tmp_path / "large.png", size=(300, 300))
+    found = verifier.embed_folder(tmp_path)
+    assert found.paths == ("a/1.png", "b/2.png", "c.png")
+    assert [path for path, _ in found.problems] == ["a/broken.jpg", "large.png"]
+    assert found.problems[1][1].startswith("300x300 pixels; where")
+    expected = verifier.embed(np.stack([decode(tmp_path / path) for path in found.paths]))
+    np.testing.assert_allclose(found.embeddings, expected, atol=1e-6)
+    np.testing.assert_allclose(found.rareness, verifier.rareness(expected), atol=1e-6)
+    assert found.rareness.min() > 0
+
+
+def test_a_folder_without_readable_images_is_refused(verifier, tmp_path):
+    with pytest.raises(UnreadableImageError, match="holds no image"):
+        verifier.embed_folder(tmp_path)
+    (tmp_path / "a.jpg").write_bytes(b"no image")
+    with pytest.raises(UnreadableImageError, match="none of 1 images can be read; a.jpg: cannot identify"):
+        verifier.embed_folder(tmp_path)
+
+
+# what may be missing
+
+
+@pytest.fixture
+def copy(trained_root, trained_project, tmp_path, monkeypatch):
+    """A copy of the trained project that a test may spoil."""
+    root = tmp_path / "copy"
+    shutil.copytree(trained_root, root)
+    monkeypatch.setattr(config_module, "ROOT", root)
+    return root
+
+
+def test_a_model_that_is_not_there_is_told_with_what_to_do(copy):
+    with pytest.raises(ConfigError, match="unknown profile"):
+        load_trained("smock")
+    with pytest.raises(MissingResultError, match="laptop.*06_training.json is missing: run .*make all"):
+        load_trained("laptop")
+    (copy / "data/interim/smoke/runs/best.npz").unlink()
+    with pytest.raises(MissingResultError, match="best.npz is missing: run"):
+        load_trained("smoke")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda text: text[:100],
+        lambda text: text.replace('"calibration"', '"other"'),
+        lambda text: text.replace('"margin"', '"other"'),
+        lambda text: "[]",
+    ],
+)
+def test_results_of_another_version_are_told_with_what_to_do(copy, spoil):
+    path = copy / "reports/smoke/results/06_training.json"
+    path.write_text(spoil(path.read_text()))
+    with pytest.raises(CheckpointError, match=f"{path} .*train again with make all PROFILE=smoke"):
+        load_trained("smoke")
+
+
+def test_the_fingerprint_is_of_every_file(copy):
+    before = load_trained("smoke").fingerprint
+    assert load_trained("smoke").fingerprint == before
+    for path in (copy / "data/interim/smoke").rglob("*.npz"):
+        content = path.read_bytes()
+        path.write_bytes(content + b"\0")
+        assert load_trained("smoke").fingerprint != before
+        path.write_bytes(content)
+
+
+def test_the_configuration_is_that_of_the_training_not_of_the_profile(verifier):
+    assert verifier.trained.config.embedding_size == 6 and verifier.trained.config.rareness_neighbours == 3
+    assert verifier.trained.config.test_crop == (61, 64, 128)
