@@ -21,7 +21,7 @@ def test_equal_configurations_are_one_trial():
     trials = declared()
     names = trials[Trial("", study.SEEDS[0])]
     bases = {table for table, choices in TABLES.items() if not choices[next(iter(choices))]}
-    assert {table for table, _ in names} == {*bases, "minutes"}
+    assert {table for table, _ in names} == bases
     assert len({(tuple(sorted(vars(configure(trial, "drawn")).items()))) for trial in trials}) == len(trials)
     assert settings_of("gamma=32 margin=0.2") == settings_of("margin=0.2 gamma=32.0") == "gamma=32.0 margin=0.2"
     assert settings_of(f"gamma={BASE.gamma}") == ""
@@ -32,9 +32,17 @@ def test_the_first_seed_of_everything_comes_before_the_other_seeds():
     assert seeds == sorted(seeds) and set(seeds) == set(study.SEEDS)
     repeated = {table for trial, places in declared().items() if trial.seed == 9 for table, _ in places}
     assert repeated == set(study.REPEATED)
-    assert list(declared(["minutes"])) == [
-        Trial("" if minutes == 5 else f"epochs={minutes}", 7) for minutes in (1, 2, 5, 10, 20, 30)
+    lengths = [(configure(trial, "drawn"), trial.seed) for trial in declared(["minutes"])]
+    assert [(config.epochs, config.steps_per_epoch, seed) for config, seed in lengths] == [
+        (minutes, 500, 7) for minutes in (1, 2, 5, 10, 20, 30)
     ]
+
+
+def test_the_longest_trials_are_the_recipe_of_best():
+    best = load_config("best", "drawn")
+    longest = configure(list(declared(["minutes"]))[-1], "drawn")
+    same = {"profile": "", "epochs": 0, "steps_per_epoch": 0, "comparison_steps": 0}
+    assert vars(longest) | same == vars(best) | same
 
 
 def test_batches_of_another_size_see_as_many_images():
