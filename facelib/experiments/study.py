@@ -1,8 +1,8 @@
 """The declared study: which choices are compared, at which length, with which seeds. Data, and little else.
 
-All trials are short and get about the same training time, 4 to 5 minutes on two cores: an epoch of the base is 400 steps
-of 64 images; a choice that makes a step dearer states fewer steps. Lengths are counted in steps, not in seconds, so that
-a trial gives the same figures wherever it is run; the seconds that it took stand beside them.
+All trials are short and get about the same training time, 4 to 5 minutes on two cores: an epoch of the base is 400
+steps of 64 images; a choice that makes a step dearer states fewer steps. Lengths are counted in steps, not in seconds,
+so that a trial gives the same figures wherever it is run; the seconds that it took stand beside them.
 """
 
 import dataclasses
