@@ -107,7 +107,8 @@ def build_residual_network(embedding_size: int = 256) -> keras.Model:
     """
     inputs = keras.Input((SIZE, SIZE, 3), name="images")
     x = layers.Rescaling(1 / 127.5, -1, name="rescaling")(inputs)
-    x = _normalised(x, 64, 7, 4, "stem")  # 28x28; one coarse step costs a third of two fine ones
+    x = _normalised(x, 32, 3, 2, "stem1")  # 56x56
+    x = _normalised(x, 64, 3, 2, "stem2")  # 28x28
     x = _residual_block(x, 128, "block1")  # 14x14
     x = _residual_block(x, 256, "block2")  # 7x7
     # a depthwise convolution as large as the image, instead of average pooling; as a sum it is eight times as fast

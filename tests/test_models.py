@@ -40,13 +40,13 @@ def test_parameter_count_of_the_residual_network_by_hand(residual_network):
     def normalised(side, width, channels):
         return side * side * width * channels + 4 * channels
 
-    stem = normalised(7, 3, 64)
+    stem = normalised(3, 3, 32) + normalised(3, 32, 64)
     blocks = sum(
         normalised(3, width, 2 * width) + normalised(3, 2 * width, 2 * width) + normalised(1, width, 2 * width)
         for width in (64, 128)
     )
     head = 7 * 7 * 256 + 4 * 256 + (256 * 256 + 256)
-    assert residual_network.count_params() == stem + blocks + head == 1_240_512
+    assert residual_network.count_params() == stem + blocks + head == 1_250_528
 
 
 def test_embeddings_have_unit_norm(network):
