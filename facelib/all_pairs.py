@@ -23,7 +23,7 @@ def build_score(embeddings: np.ndarray, cohort: Cohort | None = None):
 
     The scores are those of `embedding.pair_scores`, but for the rounding of float32.
     """
-    rare = rareness(embeddings, cohort).astype(np.float32) if cohort else np.zeros(len(embeddings), np.float32)
+    rare = rareness(embeddings, cohort).astype(np.float32)
 
     def score(rows, others):
         similarities = np.clip((embeddings[rows] @ embeddings[others].T + 1) / 2, 0, 1)

@@ -30,12 +30,15 @@ def choose_cohort(labels: np.ndarray, seed: int) -> np.ndarray:
     return np.sort(rows[places])
 
 
-def rareness(embeddings: np.ndarray, cohort: Cohort) -> np.ndarray:
+def rareness(embeddings: np.ndarray, cohort: Cohort | None) -> np.ndarray:
     """1 minus the mean scaled similarity to the nearest of the cohort: (n,) float64 in [0, 1], high for a rare face.
 
     Args:
         embeddings: (n, d), unit norm. Where the cohort is smaller than its `neighbours`, all of it is looked at.
+        cohort: None gives zeros, which `combine` then leaves out.
     """
+    if cohort is None:
+        return np.zeros(len(embeddings))
     nearest = min(cohort.neighbours, len(cohort.embeddings))
     result = np.empty(len(embeddings))
     for start in range(0, len(embeddings), BLOCK):

@@ -59,7 +59,5 @@ def pair_scores(
     """
     products = np.einsum("pd,pd->p", embeddings[first], embeddings[second], dtype=np.float64)
     scores = np.clip((products + 1) / 2, 0.0, 1.0)
-    if cohort is None:
-        return scores
     rare = rareness(embeddings, cohort)
     return combine(scores, rare[first], rare[second], cohort)

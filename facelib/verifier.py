@@ -121,8 +121,7 @@ class Verifier:
 
     def rareness(self, embeddings: np.ndarray) -> np.ndarray:
         """How rare each face is among strangers, (n,) float64; 0 where the scores do not ask for it."""
-        cohort = self.trained.cohort
-        return rareness(embeddings, cohort) if cohort else np.zeros(len(embeddings))
+        return rareness(embeddings, self.trained.cohort)
 
     def scores(self, embeddings: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Scores (pairs,) float64 in [0, 1]; `first` and `second` (pairs,) are rows of `embeddings`."""
