@@ -75,6 +75,28 @@ def small_training(write_faces, data_folder, monkeypatch):
     return data_folder
 
 
+@pytest.fixture
+def configure(request, project, small_training):
+    """Function from overrides to a configuration of `small_training` with the SETTINGS of the test file."""
+    from facelib.config import load_config
+
+    return lambda overrides="": load_config("smoke", str(small_training), f"{request.module.SETTINGS} {overrides}")
+
+
+@pytest.fixture
+def config(configure):
+    """The configuration without overrides."""
+    return configure()
+
+
+@pytest.fixture
+def split(config):
+    """The faces of `config` by use: of 12 people, 9 to train on."""
+    from facelib import recipe
+
+    return recipe.load_split(config)
+
+
 def write_training(config):
     """Leave what notebook 06 leaves, of a network that was not trained."""
     from facelib import configured, recipe, streams, verification

@@ -11,29 +11,12 @@ import tensorflow as tf
 from conftest import tiny_network
 
 from facelib import configured, recipe, results, verification
-from facelib.config import load_config
 from facelib.embedding import embed, pair_scores
 from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
 from facelib.mining import select_triplets
 from facelib.training import Schedule, train
 
 SETTINGS = "identities_per_batch=4 images_per_identity=3 validation_share=0.25 validation_images=3 embedding_size=6"
-
-
-@pytest.fixture
-def configure(project, small_training):
-    """Function from overrides to a configuration of small faces and a small network."""
-    return lambda overrides="": load_config("smoke", str(small_training), f"{SETTINGS} {overrides}")
-
-
-@pytest.fixture
-def config(configure):
-    return configure()
-
-
-@pytest.fixture
-def split(config):
-    return recipe.load_split(config)
 
 
 # faces

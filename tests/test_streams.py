@@ -9,28 +9,11 @@ from conftest import tiny_network
 from facelib import recipe, results, streams, verification
 from facelib.augmentation import warp
 from facelib.checkpoint import CheckpointError
-from facelib.config import load_config
 from facelib.discriminant import TooFewImagesError, fit_discriminant
 from facelib.embedding import embed, pair_scores
 from facelib.texture import TextureFeatures, block_sizes
 
 SETTINGS = "validation_share=0.25 validation_images=3 embedding_size=6 texture_copies=1 texture_components=5"
-
-
-@pytest.fixture
-def configure(project, small_training):
-    """Function from overrides to a configuration of small faces, 9 people to train on, and a small network."""
-    return lambda overrides="": load_config("smoke", str(small_training), f"{SETTINGS} {overrides}")
-
-
-@pytest.fixture
-def config(configure):
-    return configure()
-
-
-@pytest.fixture
-def split(config):
-    return recipe.load_split(config)
 
 
 @pytest.fixture
