@@ -81,23 +81,27 @@ def _train(config: Config, folder: Path, with_test: bool) -> dict:
     }
     measured = ("validation_roc_auc", "validation_accuracy", "validation_average_precision")
     figures |= {name: end[name] for name in (*measured, "loss", "spread", "active_share", "steps", "seconds")}
-    if with_test:
-        figures |= _test(config, learner.model, end["validation_threshold"])
+    test = _load_test(config) if with_test else None
+    if test:
+        figures |= _test(config, test, learner.model, end["validation_threshold"])
     if config.texture_share:
         joined = join(learner.model, streams.fit_texture(config, split), config.texture_share)
         cohort = streams.embed_cohort(config, split, joined)
         found = recipe.validate_with(config, split, joined, cohort)()
         figures |= {f"joined_{name}": found[f"validation_{name}"] for name in ("roc_auc", "accuracy")}
-        if with_test:
-            tested = _test(config, joined, found["validation_threshold"], cohort)
+        if test:
+            tested = _test(config, test, joined, found["validation_threshold"], cohort)
             figures |= {f"joined_{name}": value for name, value in tested.items()}
     shutil.rmtree(folder)
     return figures
 
 
-def _test(config, model, threshold, cohort=None):
+def _load_test(config):
     folder = config.faces / TEST_FOLDER
-    test = load_pairs(config.faces / PAIRS_FILE, folder, config.interim / "cache", config.test_crop)
+    return load_pairs(config.faces / PAIRS_FILE, folder, config.interim / "cache", config.test_crop)
+
+
+def _test(config, test, model, threshold, cohort=None):
     embeddings = embed(model, test.images.pixels, config.flip_average)
     scores = pair_scores(embeddings, test.first, test.second, cohort)
     return {
