@@ -6,6 +6,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 NAME = re.compile(r"[^\s/\\]+")
+# Images of somebody else than their name says. LFW's site lists such errors ("Errata", vis-www.cs.umass.edu/lfw), and
+# View 2 has 7 wrong matched pairs; these are the images that published tests of face recognition name as well. Kostelic
+# and Bendijo have two images each, so that their one matched pair is wrong whichever of the two is mislabelled.
+MISLABELLED = frozenset(
+    {
+        "Janica_Kostelic/Janica_Kostelic_0001.jpg",  # Anja Paerson
+        "Michael_Schumacher/Michael_Schumacher_0008.jpg",  # Rubens Barrichello
+        "Nora_Bendijo/Nora_Bendijo_0002.jpg",  # Flor Montulo
+        "Recep_Tayyip_Erdogan/Recep_Tayyip_Erdogan_0004.jpg",  # Abdullah Gul
+    }
+)
 
 
 class Pair(NamedTuple):
@@ -52,6 +63,11 @@ def read_pairs(pairs_file: Path, images_dir: Path) -> list[Pair]:
             f"{pairs_file}: image {images_dir / missing[0]}{more} missing; is {images_dir} the right folder?"
         )
     return pairs
+
+
+def is_mislabelled(pair: Pair) -> bool:
+    """Whether the list calls `pair` matched although one of its images, see `MISLABELLED`, shows somebody else."""
+    return pair.matched and (pair.first in MISLABELLED) != (pair.second in MISLABELLED)
 
 
 def _pairs_per_fold(pairs_file, header):

@@ -125,9 +125,16 @@ def score_histogram(
     return figure
 
 
-def roc(curves: dict, title: str = "Receiver operating characteristic") -> plt.Figure:
-    """ROC curves by their name in the legend, each a pair of arrays: false and true positive rates."""
+def roc(curves: dict, title: str = "Receiver operating characteristic", band=None) -> plt.Figure:
+    """ROC curves by their name in the legend, each a pair of arrays: false and true positive rates.
+
+    Args:
+        band: `intervals.RocBand` of the first curve: its true positive rates, each with an interval of its own.
+    """
     figure, axes = plt.subplots(figsize=(4.8, 4.4))
+    if band is not None:
+        shown = dict(color=COLOURS["matched"], alpha=0.2, linewidth=0, label="95 % interval at each rate")
+        axes.fill_between(band.far, band.lower, band.upper, **shown)
     for name, (false_positive_rates, true_positive_rates) in curves.items():
         axes.plot(false_positive_rates, true_positive_rates, label=name)
     axes.plot([0, 1], [0, 1], color=COLOURS["neutral"], linestyle=":", label="chance")

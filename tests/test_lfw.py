@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facelib.lfw import Pair, PairsError, read_pairs
+from facelib.lfw import MISLABELLED, Pair, PairsError, is_mislabelled, read_pairs
 
 IMAGES = ("Ann_Lee/Ann_Lee_0001.jpg", "Ann_Lee/Ann_Lee_0002.jpg", "Bo/Bo_0001.jpg", "Bo/Bo_0012.jpg", "Cy/Cy_0003.jpg")
 
@@ -150,3 +150,15 @@ def test_links_of_the_folder_itself_are_followed(tmp_path):
     (tmp_path / "images" / "Bo").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "pairs.txt").write_text("1\t0\nBo 1 2\n")
     assert read_pairs(tmp_path / "pairs.txt", tmp_path / "images")[0][:2] == ("Bo/Bo_0001.jpg", "Bo/Bo_0002.jpg")
+
+
+def test_a_matched_pair_with_one_mislabelled_image_is_wrong():
+    wrong, other = min(MISLABELLED), "Bo/Bo_0001.jpg"
+    assert is_mislabelled(Pair(wrong, other, True, 0)) and is_mislabelled(Pair(other, wrong, True, 3))
+    assert not is_mislabelled(Pair(wrong, other, False, 0)) and not is_mislabelled(Pair(other, other, True, 0))
+
+
+def test_mislabelled_images_are_named_as_the_pairs_file_names_them(read):
+    for path in MISLABELLED:
+        name, file = path.split("/")
+        assert file.startswith(f"{name}_") and len(file) == len(name) + len("_0001.jpg")

@@ -12,6 +12,7 @@ import pytest
 
 from facelib import config as configuration
 from facelib import plots
+from facelib.intervals import RocBand
 
 OKABE_ITO = {"#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"}
 HISTORY = [
@@ -191,6 +192,15 @@ def test_roc_draws_the_rates_and_chance():
     assert curve.get_label() == "network (area 0.9)" and chance.get_label() == "chance"
     np.testing.assert_array_equal(curve.get_xydata(), [[0, 0], [0.1, 0.9], [1, 1]])
     np.testing.assert_array_equal(chance.get_xydata(), [[0, 0], [1, 1]])
+
+
+def test_roc_draws_the_band_where_there_is_one():
+    band = RocBand(*np.array([[0.1, 0.5], [0.6, 0.4], [0.8, 0.9], [0.02, 0.01], [0.7, 0.85], [0.9, 0.95]]))
+    axes = plots.roc({"network": ([0, 0.1, 1], [0, 0.9, 1])}, band=band).axes[0]
+    corners = {tuple(point) for point in axes.collections[0].get_paths()[0].vertices}
+    assert corners == {(0.1, 0.7), (0.1, 0.9), (0.5, 0.85), (0.5, 0.95)}
+    assert "95 % interval at each rate" in [text.get_text() for text in axes.get_legend().get_texts()]
+    assert not roc().axes[0].collections
 
 
 def test_training_curves_draw_every_key_over_epochs_from_one():
