@@ -172,7 +172,7 @@ def as_table(summaries: dict[str, Summary]) -> str:
 def _cells(summary):
     folds, rates = summary.cross_validation, summary.validation_rates
     cells = {
-        "ROC AUC": _text(summary.roc_auc),
+        "ROC AUC": as_text(summary.roc_auc),
         "average precision": f"{summary.average_precision:.4f}",
         "precision-recall area, trapezoid": f"{summary.precision_recall_area:.4f}",
         "equal error rate": f"{summary.equal_error_rate:.4f}",
@@ -180,16 +180,17 @@ def _cells(summary):
         "accuracy, cross-validated": f"{folds.accuracy:.4f}" if folds else "no folds",
         "its standard error": f"{folds.standard_error:.4f}" if folds else "",
         "standard deviation of the folds": f"{folds.standard_deviation:.4f}" if folds else "",
-        "accuracy, threshold of validation": _text(summary.validation_accuracy),
-        "true accept rate there": _text(rates.tar) if rates else "not given",
-        "false accept rate there": _text(rates.far) if rates else "not given",
+        "accuracy, threshold of validation": as_text(summary.validation_accuracy),
+        "true accept rate there": as_text(rates.tar) if rates else "not given",
+        "false accept rate there": as_text(rates.far) if rates else "not given",
     }
     return cells | {
-        f"TAR at FAR {point.far:g}": _text(point.tar) if point.tar else "too few pairs" for point in summary.tars
+        f"TAR at FAR {point.far:g}": as_text(point.tar) if point.tar else "too few pairs" for point in summary.tars
     }
 
 
-def _text(interval):
+def as_text(interval: Interval | None) -> str:
+    """The value and its 95 % interval, in brackets."""
     if interval is None:
         return "not given"
     return f"{interval.value:.4f} [{interval.lower:.4f}, {interval.upper:.4f}]"
