@@ -48,7 +48,17 @@ RESULTS = {
         pairs=1200, matched_pairs=600, roc_auc_keras=0.9388, pr_auc_keras=0.94, roc_auc=0.9389,
         average_precision=0.9412, eer=0.14, validation_threshold=0.71,
         accuracy_at_validation_threshold=0.8523, accuracy_standard_error=0.011,
-        best_threshold=0.702, best_accuracy=0.861,
+        best_threshold=0.702, best_accuracy=0.861, expected_calibration_error=0.0321,
+        summaries=dict(configured=dict(
+            roc_auc=dict(value=0.9389, standard_error=0.008, lower=0.9212, upper=0.9534),
+            validation_accuracy=dict(value=0.8523, standard_error=0.011, lower=0.8291, upper=0.8732),
+            cross_validation=dict(accuracies=[0.85, 0.86], accuracy=0.855, standard_error=0.005),
+        )),
+        all_pairs=dict(images=1539, matched=4321, mismatched=1179432, tar_at_far=[
+            dict(far=0.1, tar=dict(value=0.9012, standard_error=0.01, lower=0.8811, upper=0.9213)),
+            dict(far=0.01, tar=dict(value=0.6543, standard_error=0.02, lower=0.6123, upper=0.6912)),
+            dict(far=0.001, tar=dict(value=0.3456, standard_error=0.03, lower=0.2912, upper=0.4078)),
+        ]),
     ),
     "08_experiments": dict(
         faces="real", trials=63, failed=3,
@@ -113,6 +123,21 @@ def test_the_study_is_left_out_where_there_is_none_or_one_on_other_faces(report)
         assert "short trials" not in " ".join(pages) and "more time buys" not in " ".join(pages) and 2 < body <= 3
     search = dict(trials=0, best=None)
     assert "A search over" not in " ".join(report(failed=0, search=search, minutes=[])[0])
+
+
+def test_figures_on_the_test_pairs_come_with_their_intervals(report):
+    text = " ".join(report()[0]).replace("\xa0", " ")
+    for figure in ("[0.9212, 0.9534]", "[0.829, 0.873]", "85.5 % ± 0.5 %", "each of the 2 folds", "hardly tell"):
+        assert figure in text, figure
+    assert "TAR at FAR 0.01, all pairs 65.4 % [0.612, 0.691]" in text
+    assert "1,539 test images, 1,179,432 of them of two people" in text and "off by 3.2 % on average" in text
+
+
+def test_without_folds_and_with_few_pairs_the_table_is_shorter(report):
+    summaries = dict(configured=dict(RESULTS["07_lfw_test"]["summaries"]["configured"], cross_validation=None))
+    few = dict(RESULTS["07_lfw_test"]["all_pairs"], tar_at_far=[])
+    text = " ".join(report(summaries=summaries, all_pairs=few)[0])
+    assert "cross-validated" not in text and "TAR at FAR 0" not in text
 
 
 def test_best_choice_is_named(report):
