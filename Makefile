@@ -26,8 +26,8 @@ IMPORTS_02 := alarms augmentation checkpoint cohort config configured dataset em
 IMPORTS_03 := config losses pairwise plots profiles results
 IMPORTS_04 := alarms augmentation checkpoint cohort config configured dataset embedding identities images losses mining models pairwise plots profiles progress recipe results training verification
 IMPORTS_05 := alarms augmentation checkpoint cohort config configured dataset embedding identities images losses mining models pairwise plots profiles progress recipe results training verification
-IMPORTS_06 := alarms all_pairs augmentation checkpoint cohort config configured dataset discriminant embedding identities images losses mining models pairwise plots profiles progress recipe results streams texture thresholds training verification
-IMPORTS_07 := augmentation cartoon checkpoint cohort config configured dataset embedding identities images intervals lfw models pairs plots profiles progress results synthetic texture trained verification
+IMPORTS_06 := alarms all_pairs augmentation calibration checkpoint cohort config configured dataset discriminant embedding identities images losses mining models pairwise plots profiles progress recipe results streams texture thresholds training verification
+IMPORTS_07 := all_pairs augmentation breakdown calibration cartoon checkpoint cohort config configured dataset embedding identities images intervals lfw models pairs plots profiles progress protocols results synthetic texture thresholds trained verification
 IMPORTS_08 := config experiments/study experiments/table plots profiles results
 
 # The notebooks whose results each notebook reads.

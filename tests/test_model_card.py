@@ -24,10 +24,18 @@ RESULTS = {
             accuracy_threshold=dict(far=None, threshold=0.6131, false_accepts=12345, true_accept_rate=0.9123),
             thresholds=[dict(far=0.01, threshold=0.6789, false_accepts=2252, true_accept_rate=0.7654)],
         ),
+        probability=dict(slope=45.678, intercept=-27.5),
     ),
     "07_lfw_test": dict(
         people=600, images=1539, pairs=1200, unreadable=2, accuracy_at_validation_threshold=0.9017,
-        accuracy_standard_error=0.0088, roc_auc=0.9633, average_precision=0.9655, eer=0.0977,
+        roc_auc=0.9633, average_precision=0.9655, eer=0.0977, expected_calibration_error=0.0456,
+        summaries=dict(configured=dict(
+            roc_auc=dict(lower=0.9512, upper=0.9724), validation_accuracy=dict(lower=0.8832, upper=0.9176),
+            cross_validation=dict(accuracies=[0.9, 0.904], accuracy=0.902, standard_error=0.002),
+        )),
+        all_pairs=dict(images=1539, mismatched=1179432, tar_at_far=[
+            dict(far=0.01, tar=dict(value=0.7123, lower=0.6812, upper=0.7412)),
+        ]),
     ),
 }  # fmt: skip
 
@@ -55,7 +63,14 @@ def test_numbers_are_those_of_the_results(results):
     for line in (
         "| training | 1,056 | 5,251 | weights",
         "| test | 600 | 1,539 | 1,200 pairs",
-        "| test pairs | accuracy | 0.9017 | 0.0088 |",
+        "| test pairs | accuracy | 0.9017 | 0.8832 to 0.9176 |",
+        "| test pairs | roc auc | 0.9633 | 0.9512 to 0.9724 |",
+        "| test pairs | eer | 0.0977 |  |",
+        "| all pairs of test images | TAR at FAR 0.01 | 0.7123 | 0.6812 to 0.7412 |",
+        "of each of 2 folds chosen on the others it is 0.9020, standard error 0.0020. Intervals",
+        "all pairs of 1,539 test images, 1,179,432 of them of two people",
+        "log(p / (1 - p)) = -27.50 + 45.68 score",
+        "off by 0.046 on average",
         "| validation pairs | roc auc | 0.9812 |  |",
         "| accuracy | 0.6131 | 12,345 (5.48%) | 0.9123 |",
         "| false accept rate 0.01 | 0.6789 | 2,252 (1.00%) | 0.7654 |",
@@ -88,6 +103,14 @@ def test_a_network_alone_has_no_texture_and_no_cohort(results):
 def test_pairs_too_few_for_any_rate_are_said_to_be(results):
     calibration = RESULTS["06_training"]["calibration"] | dict(smallest_far=None, thresholds=[], mismatched_pairs=20)
     assert "20 pairs of two held-out people, too few for any rate" in build_card(results(calibration=calibration))
+
+
+def test_a_list_without_folds_has_nothing_cross_validated(results):
+    folder = results()
+    content = json.loads((folder / "07_lfw_test.json").read_text())
+    content["summaries"]["configured"]["cross_validation"] = None
+    (folder / "07_lfw_test.json").write_text(json.dumps(content))
+    assert "folds" not in build_card(folder)
 
 
 def test_it_says_what_the_model_is_not_for(results):
