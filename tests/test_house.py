@@ -207,6 +207,15 @@ def notebook_code():
         yield "\n".join("".join(cell["source"]) for cell in cells)
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_cells_of_a_notebook_are_few_named_by_their_place_and_without_output(path):
+    cells = json.loads(path.read_text())["cells"]
+    assert len(cells) <= 50
+    assert [cell["id"] for cell in cells] == [f"{path.stem[:2]}-{place:02d}" for place in range(1, len(cells) + 1)]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+
+
 def test_every_setting_is_read():
     """As `config.setting`, outside of config.py; `profile` and `data` by the paths that Config makes of them."""
     sources = [path.read_text() for path in FILES if path.name != "config.py"] + list(notebook_code())

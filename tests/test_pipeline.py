@@ -86,8 +86,12 @@ def test_results_hold_the_agreed_keys(tree):
     test = results(tree, "07_lfw_test")
     assert {
         "pairs", "roc_auc_keras", "pr_auc_keras", "roc_auc", "average_precision", "validation_threshold",
-        "accuracy_at_validation_threshold", "best_threshold", "best_accuracy", "data",
+        "accuracy_at_validation_threshold", "best_threshold", "best_accuracy", "data", "summaries", "all_pairs",
+        "operating_points", "expected_calibration_error", "properties", "crops",
     } <= test.keys()  # fmt: skip
+    honest = test["summaries"]["configured"]
+    assert honest["validation_accuracy"]["value"] == test["accuracy_at_validation_threshold"]
+    assert honest["roc_auc"]["lower"] < test["roc_auc"] < honest["roc_auc"]["upper"]
     assert test["pairs"] == 120 and test["best_accuracy"] >= test["accuracy_at_validation_threshold"]
     assert test["validation_threshold"] == results(tree, "06_training")["validation_threshold"]  # slip 5
     assert abs(test["roc_auc_keras"] - test["roc_auc"]) < 2e-3

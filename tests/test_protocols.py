@@ -154,3 +154,8 @@ def test_a_summary_refuses_what_does_not_fit():
         protocols.summarise({"plain": scores[1:]}, people)
     with pytest.raises(ValueError, match="expected an integer each"):
         protocols.summarise({"plain": scores}, people, folds[1:])
+
+
+def test_an_interval_as_text_has_its_ends_in_brackets():
+    assert protocols.as_text(intervals.Interval(0.91234, 0.01, 0.9, 0.95)) == "0.9123 [0.9000, 0.9500]"
+    assert protocols.as_text(None) == "not given"
