@@ -127,7 +127,13 @@ def test_the_study_is_left_out_where_there_is_none_or_one_on_other_faces(report)
 
 def test_figures_on_the_test_pairs_come_with_their_intervals(report):
     text = " ".join(report()[0]).replace("\xa0", " ")
-    for figure in ("[0.9212, 0.9534]", "85.2 % [82.9, 87.3] of the pairs", "85.5 % ± 0.5 %", "each of the 2 folds", "hardly tell"):
+    for figure in (
+        "[0.9212, 0.9534]",
+        "85.2 % [82.9, 87.3] of the pairs",
+        "85.5 % ± 0.5 %",
+        "each of the 2 folds",
+        "hardly tell",
+    ):
         assert figure in text, figure
     assert "TAR at FAR 0.01, all pairs 65.4 % [61.2, 69.1]" in text
     assert "1,539 test images, 1,179,432 of them of two people" in text and "off by 3.2 % on average" in text

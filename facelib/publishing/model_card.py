@@ -47,13 +47,13 @@ sex or origin, is not recorded, so that figures by group are missing.
 |---|---|---|---|
 {figures}
 
-The accuracy on test pairs is at the threshold that was chosen on validation pairs{folds}. Intervals take into account
-that pairs share people; figures without one have none here. TAR at FAR, the true accept rate at a false accept rate, is
-from all pairs of {all_images:,} test images, {all_mismatched:,} of them of two people.
+The accuracy on test pairs is at the threshold that was chosen on validation pairs.{folds}
+Intervals take into account that pairs share people; figures without one have none here. TAR at FAR, the true accept
+rate at a false accept rate, is from all pairs of {all_images:,} test images, {all_mismatched:,} of them of two people.
 
 A logistic curve, fitted to validation pairs, turns scores into probabilities p for equally many pairs of both kinds:
-log(p / (1 - p)) = {intercept:.2f} + {slope:.2f} score. On the test pairs they are
-off by {calibration_error:.3f} on average.
+log(p / (1 - p)) = {intercept:.2f} + {slope:.2f} score.
+On the test pairs they are off by {calibration_error:.3f} on average.
 
 ## Thresholds
 
@@ -171,7 +171,7 @@ def _cross_validated(found) -> str:
     if found is None:
         return ""
     count, values = len(found["accuracies"]), (found["accuracy"], found["standard_error"])
-    return "; with that of each of {} folds chosen on the others it is {:.4f}, standard error {:.4f}".format(
+    return "\nWith that of each of {} folds chosen on the others it is {:.4f}, standard error {:.4f}.".format(
         count, *values
     )
 
