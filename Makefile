@@ -27,7 +27,7 @@ IMPORTS_03 := config losses pairwise plots profiles results
 IMPORTS_04 := alarms augmentation checkpoint cohort config configured dataset embedding identities images losses mining models pairwise plots profiles progress recipe results training verification
 IMPORTS_05 := alarms augmentation checkpoint cohort config configured dataset embedding identities images losses mining models pairwise plots profiles progress recipe results training verification
 IMPORTS_06 := alarms all_pairs augmentation calibration checkpoint cohort config configured dataset discriminant embedding identities images losses mining models pairwise plots profiles progress recipe results streams texture thresholds training verification
-IMPORTS_07 := all_pairs augmentation breakdown calibration cartoon checkpoint cohort config configured dataset embedding identities images intervals lfw models pairs plots profiles progress protocols results synthetic texture thresholds trained verification
+IMPORTS_07 := all_pairs augmentation breakdown calibration cartoon checkpoint cohort config configured dataset embedding exploration identities images intervals lfw models pairs plots profiles progress protocols results synthetic texture thresholds trained verification
 IMPORTS_08 := config experiments/study experiments/table plots profiles results
 
 # The notebooks whose results each notebook reads.
@@ -62,7 +62,7 @@ quote = '$(subst ','\'',$(1))'
 help:
 	@echo 'make all         execute the notebooks, then html, report, card, checks and submission'
 	@echo 'make notebooks   execute the notebooks               -> $(REPORTS)/executed/'
-	@echo 'make html        their pages                         -> $(REPORTS)/html/index.html'
+	@echo 'make html        their pages, and one to explore     -> $(REPORTS)/html/index.html, explore.html'
 	@echo 'make report      the report, as a PDF                -> $(REPORTS)/report.pdf'
 	@echo 'make card        what the model is and is not good for -> $(REPORTS)/model_card.md'
 	@echo 'make checks      page limit, one run behind it all   -> $(REPORTS)/checks.txt'
@@ -93,7 +93,7 @@ all: notebooks html report card checks submission
 	@echo 'up to date: $(REPORTS)/html/index.html, $(REPORTS)/report.pdf, $(REPORTS)/submission.zip'
 
 notebooks: $(EXECUTED)
-html: $(REPORTS)/html/index.html
+html: $(REPORTS)/html/index.html $(REPORTS)/html/explore.html
 report: $(REPORTS)/report.pdf
 card: $(REPORTS)/model_card.md
 checks: $(REPORTS)/checks.txt
@@ -148,6 +148,11 @@ PAGES := $(patsubst %,facelib/publishing/%,formulas.py html.py page.css page.htm
 
 $(REPORTS)/html/index.html: $(EXECUTED) $(PAGES)
 	@$(PUBLISH).html $(REPORTS)/html $(EXECUTED) --results $(REPORTS)/results
+
+EXPLORER := $(patsubst %,facelib/publishing/explore%,.py .html.j2 .css .js _charts.js _faces.js) $(PAGES)
+
+$(REPORTS)/html/explore.html: $(EXECUTED) $(EXPLORER)
+	@$(PUBLISH).explore $@ data/interim/$(PROFILE)/explore.npz --results $(REPORTS)/results
 
 $(REPORTS)/report.pdf: $(EXECUTED) reports/report.typ reports/references.bib facelib/publishing/report.py
 	@$(PUBLISH).report reports/report.typ $(REPORTS)

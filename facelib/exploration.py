@@ -68,7 +68,7 @@ def project(embeddings: np.ndarray, seed: int) -> np.ndarray:
     return tsne.fit_transform(centred.astype(np.float32)).astype(np.float64)
 
 
-def write_exploration(config: Config, test, scores: np.ndarray, embeddings: np.ndarray) -> Path:
+def write_exploration(config: Config, test, scores: np.ndarray, mapped: np.ndarray, points: np.ndarray) -> Path:
     """Write ``data/interim/<profile>/explore.npz``, from which `publishing.explore` makes its page.
 
     It holds faces, so it lies with the decoded images and not among the results. Arrays: ``scores`` and ``matched``,
@@ -77,11 +77,12 @@ def write_exploration(config: Config, test, scores: np.ndarray, embeddings: np.n
     ``data_digest``, the digest of the test images.
 
     Args:
-        test: `pairs.DecodedPairs`. scores: (pairs,). embeddings: (images, d), a row for each of ``test.readable``.
+        test: `pairs.DecodedPairs`. scores: (pairs,). mapped: (n,) int, rising, rows of ``test.readable``, see
+            `choose_people`. points: (n, 2), see `project`.
     """
     people = np.array([path.split("/")[0] for path in test.readable])
     files = np.array([path.rpartition("/")[2] for path in test.readable])
-    pairs, mapped = choose_pairs(scores, test.matched), choose_people(people, config.seed)
+    pairs = choose_pairs(scores, test.matched)
     rows = np.unique(np.concatenate([test.first[pairs], test.second[pairs], mapped]))
     content = io.BytesIO()
     np.savez(
@@ -95,7 +96,7 @@ def write_exploration(config: Config, test, scores: np.ndarray, embeddings: np.n
         people=people[rows],
         files=files[rows],
         mapped=np.searchsorted(rows, mapped),
-        points=project(embeddings[mapped], config.seed),
+        points=points,
         data_digest=test.images.digest,
     )
     path = config.interim / "explore.npz"

@@ -55,6 +55,7 @@ FLOORS = {
     "pairs": {"images", "lfw"},
     "training": {"alarms", "checkpoint", "pairwise", "progress"},
     "plots": {"config", "results"},
+    "exploration": {"config", "results"},
     "recipe": {
         "checkpoint", "cohort", "config", "configured", "dataset", "embedding", "identities", "images", "losses",
         "mining", "pairwise", "progress", "results", "training", "verification",

@@ -29,6 +29,7 @@ case $2 in
   *.stamp) exec {sys.executable} "$@" ;;
   *.execute) target=$4 ;;
   *.html) target=$3/index.html ;;
+  *.explore) target=$3 ;;
   *.report) target=$4/report.pdf ;;
   *.model_card) target=$3/model_card.md ;;
   *.checks) target=$3/checks.txt ;;
@@ -78,7 +79,7 @@ def calls(tree, *arguments, expected=0):
     ]
 
 
-REST = ["html", "report", "model_card", "checks", "submission"]
+REST = ["html", "explore", "report", "model_card", "checks", "submission"]
 
 
 def wait_until_older(tree):

@@ -86,9 +86,7 @@ function showFigures(figures) {
   slider.setAttribute("aria-valuetext",
     `${figures.threshold.toFixed(digits)}: true accept rate ${percent(figures.tar, 1)}, false accept rate ` +
     `${percent(figures.far, 1)}, accuracy ${percent(figures.accuracy, 1)}`);
-  if (document.activeElement !== find("exact") || parseFloat(find("exact").value) !== figures.threshold) {
-    find("exact").value = figures.threshold.toFixed(digits);
-  }
+  find("exact").value = figures.threshold.toFixed(digits);
   const counts = {
     tar: [figures.accepted, data.matched.length],
     far: [figures.accepts, data.mismatched.length],
@@ -119,8 +117,8 @@ function drawTicks() {
   const width = ticks.clientWidth;
   ticks.replaceChildren();
   for (const mark of data.marks) {
-    const x = ((Math.min(Math.max(mark.threshold, low), high) - low) / (high - low)) * (width - 20) + 10; // 20: the thumb
-    draw(ticks, "path", { d: shapeOf(mark.kind, x, 7, 5), class: "mark" });
+    const share = (Math.min(Math.max(mark.threshold, low), high) - low) / (high - low);
+    draw(ticks, "path", { d: shapeOf(mark.kind, 10 + share * (width - 20), 7, 5), class: "mark" }); // 20: the thumb
   }
 }
 

@@ -30,7 +30,7 @@ QUALITIES = (85, 75, 65, 55, 45, 35, 25)
 
 
 def read_inputs(results: Path, exploration: Path) -> tuple[dict, list[dict], str]:
-    """What the page shows, JSON-able and without pictures, and the pictures.
+    """What the page shows.
 
     Returns:
         the arrays of `exploration` (see `facelib.exploration`) by their names, the marks, the banner.
@@ -60,17 +60,12 @@ def read_inputs(results: Path, exploration: Path) -> tuple[dict, list[dict], str
 
 
 def find_marks(training: dict, test: dict) -> list[dict]:
-    """The thresholds that have a name: ``kind``, ``name``, ``short`` (for a chart) and ``threshold`` of each."""
-    marks = [
-        {"kind": "validation", "name": "chosen on validation people", "short": "validation"},
-        {"kind": "best", "name": "best on these test pairs", "short": "best"},
-    ]
-    for mark, threshold in zip(marks, (test["validation_threshold"], test["best_threshold"]), strict=True):
-        mark["threshold"] = threshold
+    """The thresholds that have a name: ``kind``, ``name`` and ``threshold`` of each."""
+    named = [("validation", "chosen on validation people", test["validation_threshold"])]
+    named += [("best", "best on these test pairs", test["best_threshold"])]
     for row in training["calibration"]["thresholds"]:
-        name = f"false accept rate {row['far']:g} on validation people"
-        marks.append({"kind": "far", "name": name, "short": f"FAR {row['far']:g}", "threshold": row["threshold"]})
-    return marks
+        named += [("far", f"FAR {row['far']:g} on validation people", row["threshold"])]
+    return [dict(zip(("kind", "name", "threshold"), mark, strict=True)) for mark in named]
 
 
 def describe(arrays: dict, marks: list[dict]) -> dict:

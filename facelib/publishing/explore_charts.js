@@ -9,8 +9,8 @@ function traceCurve() {
   const scores = [...new Set([...data.matched, ...data.mismatched])].sort((a, b) => b - a);
   const points = [{ ...measure(high + 1), threshold: high }];
   for (const [place, score] of scores.entries()) {
-    const next = place + 1 < scores.length ? (score + scores[place + 1]) / 2 : low;
-    points.push({ ...measure(score), threshold: next > score ? score : next });
+    const middle = (score + scores[place + 1]) / 2; // NaN after the last; the lower one, where floats lie no closer
+    points.push({ ...measure(score), threshold: middle > scores[place + 1] ? middle : score });
   }
   return points;
 }
@@ -33,8 +33,8 @@ function roundNumbers(first, last, wanted) {
 function drawStripes(svg) {
   const definitions = draw(svg, "defs");
   for (const kind of ["matched", "mismatched"]) {
-    const stripes = { id: `stripes-${kind}`, width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" };
-    const pattern = draw(definitions, "pattern", stripes);
+    const stripes = { id: `stripes-${kind}`, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" };
+    const pattern = draw(definitions, "pattern", { width: 6, height: 6, ...stripes });
     draw(pattern, "rect", { width: 6, height: 6, class: `${kind} pale` });
     draw(pattern, "rect", { width: 2.6, height: 6, class: kind });
   }
@@ -63,7 +63,8 @@ function drawHistogram() {
     draw(svg, "line", { x1: x(number), x2: x(number), y1: height - bottom, y2: height - bottom + 4, class: "axis" });
     draw(svg, "text", { x: x(number), y: height - bottom + 17, class: "middle" }, number.toFixed(places));
   }
-  draw(svg, "text", { x: (left + width - right) / 2, y: height - 4, class: "middle" }, "score, higher for the same person");
+  const middle = (left + width - right) / 2;
+  draw(svg, "text", { x: middle, y: height - 4, class: "middle" }, "score, higher for the same person");
 
   const clips = ["left", "right"].map((side) => {
     const clip = draw(definitions, "clipPath", { id: `clip-${side}` });
@@ -76,16 +77,16 @@ function drawHistogram() {
       return number ? `M${left + place * size + 0.5} ${zero}V${tip}h${Math.max(size - 1, 0.5)}V${zero}Z` : "";
     }).join("");
     for (const side of ["left", "right"]) {
-      const right = (side === "right") === (kind === "matched");
-      draw(svg, "path", {
-        d: bars, "clip-path": `url(#clip-${side})`, class: right ? kind : "", ...(right ? {} : { fill: `url(#stripes-${kind})` }),
-      });
+      const decided = (side === "right") === (kind === "matched") ? "rightly" : "wrongly";
+      const look = decided === "rightly" ? { class: kind } : { fill: `url(#stripes-${kind})` };
+      draw(svg, "path", { d: bars, "clip-path": `url(#clip-${side})`, ...look });
     }
   }
   for (const mark of data.marks) {
     if (mark.threshold < low || mark.threshold > high) continue;
-    draw(svg, "line", { x1: x(mark.threshold), x2: x(mark.threshold), y1: top - 6, y2: height - bottom, class: "hint" });
-    draw(svg, "path", { d: shapeOf(mark.kind, x(mark.threshold), top - 14, 5), class: "mark" });
+    const place = x(mark.threshold);
+    draw(svg, "line", { x1: place, x2: place, y1: top - 6, y2: height - bottom, class: "hint" });
+    draw(svg, "path", { d: shapeOf(mark.kind, place, top - 14, 5), class: "mark" });
   }
   const corner = (place, line, side) => draw(svg, "text", { x: place, y: line, class: `corner ${side}` });
   charts.histogram = {
@@ -99,7 +100,7 @@ function drawHistogram() {
 function drawRoc() {
   const svg = find("roc");
   const [width, height] = [svg.clientWidth, svg.clientHeight];
-  const [left, right, top, bottom] = [44, 14, 12, 40];
+  const [left, right, top, bottom] = [44, 22, 12, 40];
   const logarithmic = find("logarithmic").checked;
   const least = 0.5 / data.mismatched.length; // stands for no false accept at all
   const share = (far) => (logarithmic ? 1 - Math.log(Math.max(far, least)) / Math.log(least) : far);
@@ -113,9 +114,11 @@ function drawRoc() {
   const rates = logarithmic ? [0.0001, 0.001, 0.01, 0.1, 1].filter((rate) => rate > least) : [0, 0.25, 0.5, 0.75, 1];
   for (const rate of rates) {
     draw(svg, "line", { x1: x(rate), x2: x(rate), y1: top, y2: height - bottom, class: rate ? "grid" : "axis" });
-    draw(svg, "text", { x: x(rate), y: height - bottom + 17, class: "middle" }, `${parseFloat((100 * rate).toPrecision(2))} %`);
+    const text = `${parseFloat((100 * rate).toPrecision(2))} %`;
+    draw(svg, "text", { x: x(rate), y: height - bottom + 17, class: "middle" }, text);
   }
-  draw(svg, "text", { x: (left + width - right) / 2, y: height - 4, class: "middle" }, "false accept rate; up: true accept rate");
+  const middle = (left + width - right) / 2;
+  draw(svg, "text", { x: middle, y: height - 4, class: "middle" }, "false accept rate; up: true accept rate");
   const chance = Array.from({ length: 101 }, (_, place) => (logarithmic ? least ** (1 - place / 100) : place / 100));
   draw(svg, "path", { d: `M${chance.map((rate) => `${x(rate)} ${y(rate)}`).join("L")}`, class: "chance" });
   draw(svg, "path", { d: `M${curve.map((point) => `${x(point.far)} ${y(point.tar)}`).join("L")}`, class: "curve" });
@@ -126,7 +129,7 @@ function drawRoc() {
   }
   charts.roc = {
     x, y, left, foot: height - bottom,
-    cross: draw(svg, "path", { class: "cross" }), point: draw(svg, "circle", { r: 7, class: "chosen" }),
+    cross: draw(svg, "path", { class: "cross" }), point: draw(svg, "circle", { r: 9, class: "chosen" }),
   };
 }
 
@@ -144,8 +147,8 @@ function followHistogram(figures) {
   parts.refused.textContent = `${count(figures.refused)} refused`;
   parts.accepts.textContent = `${count(figures.accepts)} wrongly accepted`;
   find("histogram-text").textContent = `Scores from ${low.toFixed(2)} to ${high.toFixed(2)}. At the threshold ` +
-    `${figures.threshold.toFixed(digits)}: of ${count(data.matched.length)} pairs of one person ${parts.rejects.textContent}; ` +
-    `of ${count(data.mismatched.length)} pairs of two people ${parts.accepts.textContent}.`;
+    `${figures.threshold.toFixed(digits)}, of ${count(data.matched.length)} pairs of one person ` +
+    `${parts.rejects.textContent}, of ${count(data.mismatched.length)} of two people ${parts.accepts.textContent}.`;
 }
 
 function followRoc(figures) {
@@ -154,7 +157,8 @@ function followRoc(figures) {
   point.setAttribute("cx", far);
   point.setAttribute("cy", tar);
   cross.setAttribute("d", `M${left} ${tar}H${far}V${foot}`);
-  find("roc-text").textContent = `Chosen point: false accept rate ${percent(figures.far)}, true accept rate ${percent(figures.tar)}.`;
+  find("roc-text").textContent =
+    `Chosen point: false accept rate ${percent(figures.far)}, true accept rate ${percent(figures.tar)}.`;
 }
 
 function drawCharts() {

@@ -25,11 +25,11 @@ function pairItem([score, matched, first, second], limit) {
   const item = make("li", { "data-score": score });
   const faces = make("div", { class: "two" });
   faces.append(...[first, second].map((image) => face(image, `${nameOf(image)}, ${fileOf(image)}`)));
-  const distance = Math.abs(score - limit).toFixed(digits);
+  const distance = `${Math.abs(score - limit).toFixed(digits)} ${score < limit ? "below" : "above"}`;
   const names = matched ? [nameOf(first)] : [nameOf(first), nameOf(second)];
   const text = make("div", { class: "text" });
-  text.append(make("b", {}, score.toFixed(digits)), make("span", {}, `${distance} ${score < limit ? "below" : "above"}`));
-  for (const name of names) text.append(make("span", { class: "name", title: name }, name));
+  text.append(make("b", {}, score.toFixed(digits)), make("span", {}, distance));
+  text.append(...names.map((name) => make("span", { class: "name", title: name }, name)));
   item.append(faces, text);
   return item;
 }
@@ -89,7 +89,8 @@ function buildDots() {
   for (const [number, { name, dots }] of people.entries()) {
     for (const [place, dot] of dots.entries()) {
       const label = `${name}, image ${place + 1} of ${dots.length}`;
-      dot.element = make("div", { class: `dot colour-${number % COLOURS}`, role: "option", tabindex: -1, "aria-label": label, "aria-selected": false });
+      const roles = { role: "option", tabindex: -1, "aria-label": label, "aria-selected": false };
+      dot.element = make("div", { class: `dot colour-${number % COLOURS}`, ...roles });
       dot.element.append(personSign(number), face(dot.image));
       dot.element.style.left = `${100 * dot.across}%`;
       dot.element.style.top = `${100 * dot.down}%`;
@@ -111,8 +112,10 @@ function startMap() {
 
   const pointOut = (person) => {
     map.classList.toggle("dimmed", person >= 0);
-    people.forEach(({ dots }, number) => dots.forEach(({ element }) => element.classList.toggle("lit", number === person)));
-    buttons.forEach((button, number) => button.classList.toggle("lit", number === person));
+    people.forEach(({ dots }, number) => {
+      const elements = [buttons[number], ...dots.map((dot) => dot.element)];
+      elements.forEach((element) => element.classList.toggle("lit", number === person));
+    });
   };
   const show = (person, place) => {
     const { name, dots } = people[person];
@@ -153,9 +156,13 @@ function startMap() {
     const size = people[person].dots.length;
     const turn = (number, by, whole) => (number + by + whole) % whole;
     const moves = {
-      ArrowRight: () => focus(person, turn(place, 1, size)), ArrowLeft: () => focus(person, turn(place, -1, size)),
-      ArrowDown: () => focus(turn(person, 1, people.length), 0), ArrowUp: () => focus(turn(person, -1, people.length), 0),
-      Home: () => focus(0, 0), End: () => focus(people.length - 1, 0), Escape: () => hide(),
+      ArrowRight: () => focus(person, turn(place, 1, size)),
+      ArrowLeft: () => focus(person, turn(place, -1, size)),
+      ArrowDown: () => focus(turn(person, 1, people.length), 0),
+      ArrowUp: () => focus(turn(person, -1, people.length), 0),
+      Home: () => focus(0, 0),
+      End: () => focus(people.length - 1, 0),
+      Escape: hide,
     };
     if (!moves[event.key]) return;
     event.preventDefault();

@@ -119,7 +119,8 @@ def render_index(pages: dict[str, tuple[str, str]], banner: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>facelib</title>\n'
         f"<style>\n{(FOLDER / 'page.css').read_text()}</style>\n</head>\n<body>\n<main>\n<h1>facelib</h1>\n{note}"
         "<p>Are two images of the same person? The executed notebooks, in the order in which they are read, and the "
-        '<a href="../report.pdf">report</a>.</p>\n'
+        '<a href="../report.pdf">report</a>. To look at and to move: '
+        '<a href="explore.html">the threshold, the errors and a map of embeddings</a>.</p>\n'
         f'<ol class="pages">\n{items}</ol>\n</main>\n</body>\n</html>\n'
     )
 
@@ -133,7 +134,7 @@ def write_pages(target: Path, sources: list[Path], results: Path) -> None:
         headings[source.stem] = read_heading(notebook)
         links = [("facelib", "index.html")]
         links += [(path.stem.replace("_", " "), "" if path == source else f"{path.stem}.html") for path in sources]
-        links += [("report", "../report.pdf")]
+        links += [("explore", "explore.html"), ("report", "../report.pdf")]
         write_atomically(target / f"{source.stem}.html", render_page(notebook, source.stem, banner, links))
     write_atomically(target / "index.html", render_index(headings, banner))
 
