@@ -11,8 +11,11 @@ from select import select
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # The browser reads commands from descriptor 3 and answers on 4; they are put there in a process of their own.
-LAUNCH = "import os, sys; i, o = map(int, sys.argv[1:3]); i, o = os.dup(i), os.dup(o); "
-LAUNCH += "os.dup2(i, 3); os.dup2(o, 4); os.execv(sys.argv[3], sys.argv[3:])"
+LAUNCH = """import fcntl, os, sys
+pipes = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3]]  # out of the way of 3 and 4
+os.dup2(pipes[0], 3), os.dup2(pipes[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 OPTIONS = "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --hide-scrollbars".split()
 SECONDS = 60  # that an answer may take
 

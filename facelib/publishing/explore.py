@@ -24,7 +24,7 @@ from facelib.results import require, write_atomically
 
 SCRIPTS = ("explore.js", "explore_charts.js", "explore_faces.js")
 PAGE_LIMIT = 5_000_000  # bytes, which pictures keep to
-TILE = 96  # pixels; a multiple of 16, the blocks of a JPEG, so that no picture reaches into another
+TILE = 96  # pixels; a multiple of 8, the blocks of a JPEG, so that no picture reaches into another
 COLUMNS = 32
 QUALITIES = (85, 75, 65, 55, 45, 35, 25)
 
@@ -98,7 +98,7 @@ def draw_sheet(pixels: np.ndarray, limit: int) -> bytes:
         sheet.paste(tile, (place % COLUMNS * TILE, place // COLUMNS * TILE))
     for quality in QUALITIES:
         content = io.BytesIO()
-        sheet.save(content, "JPEG", quality=quality, subsampling=2, optimize=True)
+        sheet.save(content, "JPEG", quality=quality, subsampling=0)
         if content.tell() <= limit:
             break
     return content.getvalue()

@@ -34,11 +34,12 @@ function pairItem([score, matched, first, second], limit) {
   return item;
 }
 
-/** What is said above a list: how many errors there are, and which of them are shown. */
+/** What is said above a list: how many errors there are, and which of them are shown. The worst all have pictures. */
 function noteOn(errors, pictured, shown, nearest) {
   if (!errors) return "None at this threshold.";
-  const part = pictured < errors ? `, of ${count(pictured)} with pictures` : "";
-  return `${count(errors)} ${errors === 1 ? "pair" : "pairs"}; shown: the ${nearest ? "nearest" : "worst"} ${shown}${part}.`;
+  const pairs = `${count(errors)} ${errors === 1 ? "pair" : "pairs"}`;
+  if (!nearest) return `${pairs}, the worst ${shown}:`;
+  return `${pairs}, the ${shown} nearest${pictured < errors ? ` of ${count(pictured)} with pictures` : ""}:`;
 }
 
 function showErrors(figures) {
