@@ -124,6 +124,13 @@ def test_changed_report_runs_no_notebook(made):
     assert calls(made) == ["report", "checks", "submission"]
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "facelib" / "publishing").glob("explore*")), ids=lambda path: path.name)
+def test_changed_part_of_the_page_to_explore_makes_that_page_again(made, path):
+    wait_until_older(made)
+    (made / "facelib" / "publishing" / path.name).touch()
+    assert calls(made) == ["explore"]
+
+
 @pytest.mark.parametrize("name", ["experiments.csv", "experiments-drawn.csv"])
 def test_recorded_trials_are_shown_again_when_they_change(made, name):
     table = made / "reports" / name

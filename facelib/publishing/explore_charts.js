@@ -65,6 +65,7 @@ function drawHistogram() {
   }
   const middle = (left + width - right) / 2;
   draw(svg, "text", { x: middle, y: height - 4, class: "middle" }, "score, higher for the same person");
+  draw(svg, "text", { x: left - 6, y: top + 10, class: "end" }, "pairs");
 
   const clips = ["left", "right"].map((side) => {
     const clip = draw(definitions, "clipPath", { id: `clip-${side}` });
@@ -121,6 +122,7 @@ function drawRoc() {
   draw(svg, "text", { x: middle, y: height - 4, class: "middle" }, "false accept rate; up: true accept rate");
   const chance = Array.from({ length: 101 }, (_, place) => (logarithmic ? least ** (1 - place / 100) : place / 100));
   draw(svg, "path", { d: `M${chance.map((rate) => `${x(rate)} ${y(rate)}`).join("L")}`, class: "chance" });
+  draw(svg, "text", { x: x(0.94), y: y(0.82), class: "end" }, "chance");
   draw(svg, "path", { d: `M${curve.map((point) => `${x(point.far)} ${y(point.tar)}`).join("L")}`, class: "curve" });
   for (const mark of data.marks) {
     const point = measure(mark.threshold);
