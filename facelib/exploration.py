@@ -10,7 +10,7 @@ from facelib.config import Config
 from facelib.results import write_atomically
 
 WORST = 24  # pairs of each kind, pictured because they are on the wrong side of most thresholds
-SPREAD = 150  # more of each kind, spread evenly over their ranks: some lie near any threshold
+SPREAD = 200  # more of each kind, ever sparser from the worst on: near any threshold lie some that it decides wrongly
 PEOPLE = 20  # on the map
 IMAGES = 10  # of each of them, at most
 
@@ -19,7 +19,7 @@ def choose_pairs(scores, matched, worst: int = WORST, spread: int = SPREAD) -> n
     """The pairs that get pictures, (n,) int, rising.
 
     Of each kind the `worst`, which are mismatched pairs of the highest and matched pairs of the lowest scores, and
-    `spread` evenly over the ranks of their scores, from the first to the last.
+    about `spread` evenly over the logarithm of their ranks, from the worst to the last.
 
     Args:
         scores: (pairs,) float, higher for the same person. matched: (pairs,) bool.
@@ -28,8 +28,9 @@ def choose_pairs(scores, matched, worst: int = WORST, spread: int = SPREAD) -> n
     for kind, order in ((matched, scores), (~matched, -scores)):
         ranked = np.flatnonzero(kind)
         ranked = ranked[np.argsort(order[ranked], kind="stable")]
-        even = np.linspace(0, len(ranked) - 1, min(spread, len(ranked))).round().astype(int)
-        chosen += [ranked[:worst], ranked[even]]
+        count = len(ranked)
+        ranks = np.arange(count) if count <= spread else np.geomspace(1, count, spread).round().astype(int) - 1
+        chosen += [ranked[:worst], ranked[ranks]]
     return np.unique(np.concatenate(chosen))
 
 
