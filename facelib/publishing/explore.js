@@ -138,11 +138,13 @@ function start() {
   startCharts();
   startErrors();
   startMap();
-  new ResizeObserver(() => {
+  let width = 0;
+  new ResizeObserver(([main]) => {
+    if (main.contentRect.width === width) return; // its height changes with the errors
+    width = main.contentRect.width;
     drawTicks();
     drawCharts();
   }).observe(document.querySelector("main"));
-  drawTicks();
   moveTo(data.marks[0].threshold);
 }
 // the other files stand below, and functions are known before they are reached
