@@ -303,8 +303,8 @@ def test_both_charts_follow_the_threshold(opened, threshold):
     places += "document.querySelector('#clip-right rect').getAttribute('x'), "
     places += "44 + Number(document.querySelector('#clip-left rect').getAttribute('width'))"
     assert [float(place) for place in opened.run(f"[{places}]")] == pytest.approx(3 * [line])
-    point = "roc.clientWidth, roc.clientHeight, ...['cx', 'cy'].map(name => roc.querySelector('.chosen').getAttribute(name))"
-    width, height, *point = opened.run(f"[{point}]")
+    chosen = "['cx', 'cy'].map(name => roc.querySelector('.chosen').getAttribute(name))"
+    width, height, *point = opened.run(f"[roc.clientWidth, roc.clientHeight, ...{chosen}]")
     tar, far = accepted[matched].mean(), accepted[~matched].mean()
     expected = 44 + far * (width - 66), 12 + (1 - tar) * (height - 52)
     assert [float(number) for number in point] == pytest.approx(expected)
@@ -424,3 +424,17 @@ def test_it_fits_narrow_and_wide_and_follows_light_and_dark(shown, width, dark):
         "e.getBoundingClientRect().width > 2 && parseFloat(getComputedStyle(e).fontSize) < 11).map(e => e.outerHTML)"
     )
     assert shown.run(small) == []
+
+
+@pytest.mark.parametrize("score", [0.0, 0.5, 1.0])
+def test_two_pairs_of_one_image_and_one_score_have_a_page(shown, tmp_path, score):
+    arrays = made_up(pairs=2, images=1) | {"scores": np.full(2, score)}
+    (tmp_path / "explore.html").write_text(render_explorer(arrays, MARKS[:1]))
+    shown.events.clear()
+    shown.open((tmp_path / "explore.html").as_uri())
+    for limit, figures in ((-1, [1, 1, 0.5]), (2, [0, 0, 0.5])):
+        shown.run(f"moveTo({limit})")
+        assert [value for _, value, _ in state(shown)[1]] == figures
+    assert shown.run("document.querySelectorAll('#rejects li').length") == 1
+    assert shown.reported("Runtime.exceptionThrown") == shown.reported("Runtime.consoleAPICalled") == []
+    assert "NaN" not in shown.run("document.querySelector('main').innerHTML")
