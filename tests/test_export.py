@@ -4,6 +4,7 @@ import json
 
 import keras
 import numpy as np
+import onnxruntime
 import pytest
 
 from facelib import configured, export
@@ -13,8 +14,6 @@ from facelib.embedding import embed, pair_scores
 from facelib.export import ExportError, build_export, export_model
 from facelib.synthetic import draw_face, draw_identity
 from facelib.trained import load_trained
-
-NEEDED = "not installed: pip install 'facelib[onnx]'"
 
 
 @pytest.fixture(scope="session")
@@ -91,8 +90,6 @@ def test_what_was_trained_in_bfloat16_is_exported_in_float32(trained_project, mo
 
 
 def test_the_onnx_file_is_the_model_with_everything_inside(trained, drawn, expected, tmp_path):
-    pytest.importorskip("tf2onnx", reason=f"tf2onnx is {NEEDED}")
-    onnxruntime = pytest.importorskip("onnxruntime", reason=f"onnxruntime is {NEEDED}")
     *_, last = export_model("smoke", tmp_path, onnx=True)
     assert last.startswith(f"{tmp_path / 'model.onnx'}: ")
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
