@@ -21,7 +21,7 @@ NOTEBOOKS := 01_eda 02_dataset 03_loss_derivation 04_model 05_mining 06_training
 
 # What each notebook imports from facelib, with what that imports in turn. tests/test_makefile.py compares this with the
 # code, and prints the line to put here when it differs.
-IMPORTS_01 := augmentation cartoon config dataset identities images lfw pairs plots profiles progress results synthetic
+IMPORTS_01 := alignment augmentation breakdown cartoon checkpoint config dataset identities images intervals lfw pairs parity plots profiles progress results synthetic verification
 IMPORTS_02 := alarms augmentation checkpoint cohort config configured dataset embedding identities images losses mining models pairwise plots profiles progress recipe results training verification
 IMPORTS_03 := config losses pairwise plots profiles results
 IMPORTS_04 := alarms augmentation checkpoint cohort config configured dataset embedding identities images losses mining models pairwise plots profiles progress recipe results training verification
@@ -37,7 +37,7 @@ NEEDS_03 :=
 NEEDS_04 := 02_dataset
 NEEDS_05 := 02_dataset
 NEEDS_06 := 01_eda
-NEEDS_07 := 06_training
+NEEDS_07 := 01_eda 06_training
 NEEDS_08 :=
 
 ifeq ($(origin VENV),undefined)

@@ -107,6 +107,8 @@ def run_evaluate(arguments) -> None:
     verifier = load_verifier(arguments.profile)
     found = evaluate(verifier, arguments.pairs, arguments.images, arguments.crop)
     _list_problems(found["unreadable"])
+    for warning in found["warnings"]:
+        print(f"warning: {warning}", file=sys.stderr)
     if arguments.json:
         return print(json.dumps(found, indent=2))
     print("{pairs:,} pairs ({matched_pairs:,} of one person) of {images:,} images of {people:,} people; "

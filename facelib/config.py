@@ -48,7 +48,7 @@ class Config:
     # which faces take part
     identities_limit: int = 8000
     images_limit: int = 50  # per identity
-    test_crop: tuple = (61, 64, 128)  # left, top, side of the square in a 250x250 LFW frame
+    test_crop: tuple = ()  # left, top, side of the square in a test frame; (): found by `alignment`
     validation_share: float = 0.12  # of the identities, held out from training
     validation_images: int = 10  # per identity, in validation pairs
 
@@ -196,4 +196,4 @@ def _check(config: Config) -> None:
     require(config.images_per_identity >= 2, "images_per_identity", "must be at least 2: a pair needs two images")
     crop = config.test_crop
     square = len(crop) == 3 and all(type(x) is int and x >= 0 for x in crop) and crop[2] > 0
-    require(square, "test_crop", "must be (left, top, side) in pixels")
+    require(not crop or square, "test_crop", "must be (left, top, side) in pixels, or () to have it found")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facelib import intervals, verification
+from facelib import intervals, parity, verification
 from facelib.images import measure
 from facelib.lfw import read_pairs
 from facelib.pairs import load_pairs
@@ -23,22 +23,25 @@ def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None) 
 
     Raises:
         PairsError, UnreadableImageError, CropError: the list, or its images, cannot be used.
+        MissingResultError, CheckpointError: the mean training face, see `parity.read_mean_face`.
         ValueError: pairs of one kind only.
     """
+    training = parity.read_mean_face(verifier.trained.config)
     if crop is None:
         listed = read_pairs(pairs_file, images_dir)
         paths = sorted({path for pair in listed for path in (pair.first, pair.second)})
         sizes = {size for size in (_measure(Path(images_dir) / path) for path in paths) if size}
-        crop = find_crop(sizes, verifier.trained.config.test_crop, images_dir) if sizes else None
+        crop = find_crop(sizes, verifier.trained, images_dir) if sizes else None
     with tempfile.TemporaryDirectory(prefix="facelib-") as cache:  # other people's faces leave nothing behind
         test = load_pairs(pairs_file, images_dir, Path(cache), None if crop == WHOLE else crop)
         pixels = test.images.pixels
         starts = track(range(0, len(pixels), BATCH), "embedding", f"batches of {BATCH} images")
         embeddings = np.concatenate([verifier.embed(pixels[start : start + BATCH]) for start in starts])
         scores = verifier.scores(embeddings, test.first, test.second)
-        digest = test.images.digest
+        digest, faces = test.images.digest, parity.measure_faces(pixels)
     people = np.array([[path.split("/")[0] for path in pair[:2]] for pair in test.pairs])
     best, best_accuracy = verification.best_threshold(scores, test.matched)
+    alike = parity.compare(training, faces)
     calibration = verifier.trained.results["calibration"]
     rows = [calibration["accuracy_threshold"], *calibration["thresholds"]]
     return {
@@ -55,6 +58,8 @@ def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None) 
         "best_threshold": best,
         "best_accuracy": best_accuracy,
         "crop": crop and list(crop) if crop != WHOLE else None,
+        "scale": alike.scale,
+        "warnings": list(alike.warnings),
         "data_digest": digest,
         "model": verifier.trained.fingerprint,
     }

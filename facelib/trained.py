@@ -17,6 +17,7 @@ from facelib.results import digest, read_results, require
 from facelib.texture import build_texture_network, join
 
 NOTEBOOK = "06_training"
+EXPLORATION = "01_eda"  # the notebook that found the crop
 PARTS = ("checkpoint", "texture", "cohort")  # the names of their files in the results; None: there is none
 AGAIN = "train again with make all PROFILE="
 
@@ -33,6 +34,8 @@ class Trained(NamedTuple):
     cohort: Cohort | None
     results: dict  # the figures of notebook 06, with the thresholds
     fingerprint: str  # of the files that hold the weights and the cohort
+    frame: tuple[int, int]  # width and height of the test frames
+    crop: tuple[int, int, int]  # left, top, side of the face in such a frame
 
 
 def load_trained(profile: str, float32: bool = False) -> Trained:
@@ -42,10 +45,11 @@ def load_trained(profile: str, float32: bool = False) -> Trained:
         float32: compute in float32 even where the configuration asks for bfloat16.
 
     Raises:
-        MissingResultError: notebook 06 has not been run for this profile, or its files are gone.
+        MissingResultError: notebook 01 or 06 has not been run for this profile, or files of 06 are gone.
         CheckpointError: a file is damaged, or written by another version of this project.
     """
     config, results = read_training(profile)
+    frame, crop = read_crop(config, results["provenance"]["data_digest"])
     if float32:
         config = dataclasses.replace(config, bfloat16=False)
     files = [config.interim / results[name] if results[name] else None for name in PARTS]
@@ -54,7 +58,7 @@ def load_trained(profile: str, float32: bool = False) -> Trained:
     fingerprint = digest([hashlib.sha256(file.read_bytes()).hexdigest() if file else None for file in files])
     model = restore_model(config, [file for file in files[:2] if file], results["texture_components"])
     cohort = restore_cohort(config, files[2], model.output_shape[1]) if files[2] else None
-    return Trained(config, model, cohort, results, fingerprint)
+    return Trained(config, model, cohort, results, fingerprint, frame, crop)
 
 
 def read_training(profile: str) -> tuple[Config, dict]:
@@ -71,6 +75,32 @@ def read_training(profile: str) -> tuple[Config, dict]:
     if missing:
         raise CheckpointError(f"{path} is of another version, without {min(missing)}: {AGAIN}{profile}")
     return config, results
+
+
+def read_crop(config: Config, data_digest: str) -> tuple[tuple[int, int], tuple[int, int, int]]:
+    """What notebook 01 found: width and height of the test frames, and left, top and side of the square with the face.
+
+    Args:
+        data_digest: of the training faces of notebook 06, which have to be those that the square was found with.
+
+    Raises:
+        MissingResultError: notebook 01 has not been run. CheckpointError: its results are of another version, or about
+            other faces.
+    """
+    path = config.reports / "results" / f"{EXPLORATION}.json"
+    again = f"run notebooks/{EXPLORATION}.ipynb again (or make all PROFILE={config.profile})"
+    try:
+        found = read_results(config, EXPLORATION)
+        numbers = width, height, left, top, side = (*found["test_frame"], *found["test_crop"])
+        same = found["provenance"]["data_digest"] == data_digest
+        good = min(left, top) >= 0 < side and left + side <= width and top + side <= height
+        good &= all(type(number) is int for number in numbers)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged, or of another version ({error}): {again}") from None
+    if not same or not good:
+        reason = "holds no square inside of a frame" if same else f"is about other faces than {NOTEBOOK}.json"
+        raise CheckpointError(f"{path} {reason}: {again}")
+    return (width, height), (left, top, side)
 
 
 def restore_model(config: Config, files: list[Path], components: int) -> keras.Model:

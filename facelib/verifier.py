@@ -14,7 +14,6 @@ from facelib.images import SIZE, SMALLEST, UnreadableImageError, decode, measure
 from facelib.progress import track
 from facelib.trained import Trained, find_threshold, load_trained
 
-FRAME = (250, 250)  # pixels of an image of Labeled Faces in the Wild, from which `test_crop` is cut
 WHOLE = "whole"  # instead of a crop: the whole image is the face, cropped as the training images are
 BATCH = 256  # images decoded and embedded at once
 
@@ -67,7 +66,7 @@ class Verifier:
         Args:
             image: a path; or pixels, (112, 112, 3) uint8, which are taken as they are.
             crop: (left, top, side) of the face in pixels, or `WHOLE`. None: images of 112x112 pixels are taken whole,
-                of 250x250 the square `test_crop` of the configuration.
+                of those of the size of the test frames (LFW: 250x250) the square that the test used.
 
         Raises:
             UnreadableImageError: see `images.decode`. CropError: another size, and no `crop`.
@@ -80,7 +79,7 @@ class Verifier:
         if crop == WHOLE or size == (SIZE, SIZE):
             return decode(image)
         if size and min(size) >= SMALLEST:
-            crop = find_crop({size}, self.trained.config.test_crop, image)
+            crop = find_crop({size}, self.trained, image)
         return decode(image, crop)
 
     def embed(self, pixels: np.ndarray) -> np.ndarray:
@@ -153,20 +152,21 @@ class Verifier:
         return row, Basis(*data, calibration["people"], pairs, mismatched)
 
 
-def find_crop(sizes: set, test_crop, place) -> tuple | None:
-    """The crop of images that are all of one of `sizes` (width, height) known here: None, or `test_crop` in a frame.
+def find_crop(sizes: set, trained: Trained, place) -> tuple | None:
+    """The crop of images that are all of one of `sizes` (width, height) known here: None; in a frame ``trained.crop``.
 
     Raises:
         CropError: several sizes, or another one; the message names `place`.
     """
     if sizes == {(SIZE, SIZE)}:
         return None
-    if sizes == {FRAME}:
-        return test_crop
+    if sizes == {trained.frame}:
+        return trained.crop
     width, height = min(sizes)
     found = f"{width}x{height} pixels" if len(sizes) == 1 else f"images of {len(sizes)} sizes, such as {width}x{height}"
     raise CropError(
-        f"{place}: {found}; where is the face? Only 112x112 (a face, as it is) and 250x250 (a frame of LFW) are known: "
+        f"{place}: {found}; where is the face? Only {SIZE}x{SIZE} (a face, as it is) and "
+        f"{trained.frame[0]}x{trained.frame[1]} (a frame of the test, as LFW's) are known: "
         "give --crop left,top,side in pixels, or --whole where the whole image is a closely cropped face"
     )
 

@@ -12,6 +12,8 @@ from facelib.config import PAIRS_FILE, TEST_FOLDER, TRAINING_FOLDER
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the tests' tolerances and bit-for-bit claims are about processors
 
+CROP = (60, 66, 130)  # of the test frames, where a test says nothing else
+
 settings.register_profile("facelib", deadline=None, derandomize=True, database=None, max_examples=40)
 settings.load_profile("facelib")
 
@@ -98,8 +100,8 @@ def split(config):
 
 
 def write_training(config):
-    """Leave what notebook 06 leaves, of a network that was not trained."""
-    from facelib import configured, recipe, streams, verification
+    """Leave what notebook 06 leaves, of a network that was not trained, and what use needs of notebook 01."""
+    from facelib import configured, parity, recipe, streams, verification
     from facelib.checkpoint import save_checkpoint
     from facelib.embedding import embed
     from facelib.results import write_results
@@ -123,6 +125,8 @@ def write_training(config):
     figures |= {"validation_pairs": len(scores), "validation_accuracy": accuracy, "validation_threshold": threshold}
     figures["calibration"] = calibrate(people, embeddings, cohort, threshold)
     write_results(config, "06_training", figures, split.faces.digest)
+    parity.write_mean_face(config, parity.measure_faces(split.faces.pixels))
+    write_results(config, "01_eda", {"test_frame": [250, 250], "test_crop": CROP}, split.faces.digest)
 
 
 @pytest.fixture(scope="session")

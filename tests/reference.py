@@ -397,3 +397,43 @@ def peers_tar_at_far(distances, matched, far, folds=10):
             threshold = grid[k - 1] + (far - fars[k - 1]) / (fars[k] - fars[k - 1]) * (grid[k] - grid[k - 1])
         points.append([np.mean(distances[own & kind] < threshold) for kind in (matched, ~matched)])
     return tuple(np.mean(points, axis=0))
+
+
+def scale_square(image, left, top, side, size):
+    """Pixel by pixel: the mean of a triangle of weights around each new pixel's middle, as wide as two new pixels.
+
+    What lies outside of the square, but inside of the image, counts as well.
+    """
+    image = np.asarray(image, np.float64)
+    step = side / size
+    width = max(step, 1.0)
+
+    def weights(first, place, length):
+        middle = first + (place + 0.5) * step
+        inside = range(max(0, math.floor(middle - width)), min(length, math.ceil(middle + width)))
+        found = {old: max(0.0, 1 - abs(old + 0.5 - middle) / width) for old in inside}
+        total = sum(found.values())
+        return {old: weight / total for old, weight in found.items()}
+
+    across = [weights(left, place, image.shape[1]) for place in range(size)]
+    down = [weights(top, place, image.shape[0]) for place in range(size)]
+    return np.array(
+        [[sum(v * w * image[y, x] for y, v in ys.items() for x, w in xs.items()) for xs in across] for ys in down]
+    )
+
+
+def pearson(first, second):
+    """Covariance over the product of the standard deviations, in float64."""
+    pairs = [(float(a), float(b)) for a, b in zip(np.ravel(first), np.ravel(second), strict=True)]
+    means = [sum(values) / len(pairs) for values in zip(*pairs, strict=True)]
+    products = [((a - means[0]) * (b - means[1]), (a - means[0]) ** 2, (b - means[1]) ** 2) for a, b in pairs]
+    covariance, *squares = (sum(column) for column in zip(*products, strict=True))
+    return covariance / math.sqrt(squares[0] * squares[1])
+
+
+def differences(image, gap):
+    """How much lighter each pixel is than that `gap` above it, then than that `gap` to its left; rows of a list."""
+    height, width = np.shape(image)
+    above = [image[y][x] - image[y - gap][x] for y in range(gap, height) for x in range(gap, width)]
+    left = [image[y][x] - image[y][x - gap] for y in range(gap, height) for x in range(gap, width)]
+    return above + left

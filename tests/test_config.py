@@ -39,6 +39,7 @@ def test_overrides_are_read_by_the_type_of_the_field():
     assert type(config.gamma) is float
     assert config.bfloat16 is False
     assert (config.mining, config.test_crop) == ("all", (1, 2, 3))
+    assert load_config("laptop", "drawn").test_crop == load_config("laptop", "drawn", "test_crop=()").test_crop == ()
 
 
 @given(seed=st.integers(0, 2**62), rate=st.floats(1e-9, 1e9))

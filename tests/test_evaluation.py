@@ -6,7 +6,7 @@ import tempfile
 
 import numpy as np
 import pytest
-from conftest import write_image
+from conftest import CROP, write_image
 
 from facelib import verification
 from facelib.evaluation import evaluate
@@ -64,8 +64,8 @@ def test_frames_are_cropped_as_configured_and_other_sizes_as_told(verifier, imag
     for path in images.rglob("*.jpg"):
         write_image(path, int(path.stem[-1]), size=(250, 250))
     frames = evaluate(verifier, tmp_path / "pairs.txt", images)
-    assert frames["crop"] == [61, 64, 128] and frames["data_digest"] != face["data_digest"]
-    assert evaluate(verifier, tmp_path / "pairs.txt", images, (61, 64, 128)) == frames
+    assert frames["crop"] == list(CROP) and frames["data_digest"] != face["data_digest"]
+    assert evaluate(verifier, tmp_path / "pairs.txt", images, CROP) == frames
     assert evaluate(verifier, tmp_path / "pairs.txt", images, WHOLE)["data_digest"] != frames["data_digest"]
     write_image(images / "anna" / "anna_0001.jpg", size=(112, 112))
     with pytest.raises(CropError, match="images: images of 2 sizes, such as 112x112"):

@@ -42,11 +42,13 @@ FLOORS = {
     "results": {"config"},
     "alarms": {"results"},
     "images": {"progress", "results"},
+    "alignment": {"config", "images", "lfw"},
     "augmentation": {"images"},  # the size of an image
     "synthetic": {"cartoon", "config", "progress"},
     "models": {"images"},  # the size of an image
     "texture": {"images", "models"},  # the size of an image, the unit norm
     "checkpoint": {"results"},
+    "parity": {"alignment", "breakdown", "checkpoint", "config", "images", "results"},
     "losses": {"pairwise"},
     "mining": {"pairwise"},
     "configured": {"config", "models"},
@@ -66,15 +68,15 @@ FLOORS = {
     },
     "trained": {"checkpoint", "cohort", "config", "configured", "results", "texture"},
     "verifier": {"cohort", "embedding", "identities", "images", "progress", "trained"},
-    "evaluation": {"images", "intervals", "lfw", "pairs", "progress", "verification", "verifier"},
+    "evaluation": {"images", "intervals", "lfw", "pairs", "parity", "progress", "verification", "verifier"},
     "export": {"cohort", "images", "models", "results", "trained"},
     "commands": {"evaluation", "export", "profiles", "results", "verifier"},
     "__main__": {"commands"},
     "experiments/study": {"config", "profiles"},
     "experiments/table": {"config", "experiments/study", "results"},
     "experiments/trial": {
-        "alarms", "config", "configured", "embedding", "experiments/study", "experiments/table", "pairs", "recipe",
-        "results", "streams", "synthetic", "texture", "training", "verification",
+        "alarms", "alignment", "config", "configured", "embedding", "experiments/study", "experiments/table", "pairs",
+        "recipe", "results", "streams", "synthetic", "texture", "training", "verification",
     },
     "experiments/storage": {"experiments/study", "experiments/table"},
     "experiments/queue": {"experiments/storage", "experiments/study", "experiments/table"},

@@ -12,7 +12,7 @@ from facelib.publishing import PublishingError
 from facelib.publishing.model_card import build_card
 
 RESULTS = {
-    "01_eda": dict(unreadable=3),
+    "01_eda": dict(unreadable=3, test_frame=[250, 250], test_crop=[62, 65, 126], warnings=[]),
     "04_model": dict(networks=dict(residual=dict(parameters=1254321), other=dict(parameters=1))),
     "06_training": dict(
         training_identities=1056, training_images=5251, validation_identities=144, validation_images=675,
@@ -77,6 +77,7 @@ def test_numbers_are_those_of_the_results(results):
         "| `gamma` | 64.0 |",
         "digest `of 06_training`; of the test images `of 07_lfw_test`",
         "3 of the training folder, 2 of the test pairs",
+        "Of test frames, 250x250 pixels, the square left 62, top 65, side 126 is taken.",
         "1,254,321 parameters",
         "they support rates down to 0.00013",
         "`runs/a/best.npz`, `textures/b.npz`, `cohorts/c.npz`",
@@ -93,6 +94,15 @@ def test_drawn_faces_are_labelled_before_anything_else(results):
     assert "drawn" not in build_card(results()).lower()
     card = build_card(results(data="drawn"))
     assert card.index("All faces behind these figures are drawn") < card.index("## Model") and "Drawn faces" in card
+
+
+def test_crops_that_differ_are_among_the_limits(results):
+    assert "not alike" not in build_card(results())
+    folder = results()
+    content = json.loads((folder / "01_eda.json").read_text()) | {"warnings": ["faces are 12% larger"]}
+    (folder / "01_eda.json").write_text(json.dumps(content))
+    card = build_card(folder)
+    assert card.index("limits") < card.index("- Training and test images are not alike: faces are 12% larger\n- Embed")
 
 
 def test_a_network_alone_has_no_texture_and_no_cohort(results):

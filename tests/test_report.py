@@ -183,7 +183,7 @@ def test_every_page_says_when_faces_are_drawn(report):
         (dict(pairs_weight=0.5, classes_weight=0.1), "all pairs of the batch and class proxies"),
         (dict(flip_average=False, bfloat16_used=False, repeat_images=False, augmentation=0.0), "is embedded once, and"),
         (dict(median=9.0), "A batch takes"),
-        (dict(best_crop_side=144), "144 pixels give the mean face"),
+        (dict(best_crop_side=144), "mean training face gives 144 pixels"),
         (dict(comparison=[PLAIN, dict(PLAIN, name="its rival", validation_roc_auc=0.6)]), "cannot settle that choice"),
         (dict(comparison_steps=4), "which is too short to rank them"),
         (dict(weight_decay=0.0, warmup_steps=0, roc_auc=1.0, eer=0, minimum=1), "1.0000"),

@@ -4,10 +4,11 @@ import json
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import write_image
+from conftest import CROP, write_image
 from PIL import Image
 
 import facelib
@@ -115,8 +116,7 @@ def test_importing_the_package_loads_nothing():
 
 def test_sizes_that_are_known_need_no_crop(verifier, tmp_path):
     write_image(tmp_path / "frame.png", size=(250, 250))
-    left, top, side = verifier.trained.config.test_crop
-    expected = decode(tmp_path / "frame.png", (left, top, side))
+    expected = decode(tmp_path / "frame.png", CROP)
     np.testing.assert_array_equal(verifier.read(tmp_path / "frame.png"), expected)
     write_image(tmp_path / "face.png")
     np.testing.assert_array_equal(verifier.read(tmp_path / "face.png"), decode(tmp_path / "face.png"))
@@ -156,7 +156,16 @@ def test_pixels_of_another_kind_are_refused(verifier, pixels):
 
 def test_images_of_several_sizes_have_no_crop_of_their_own():
     with pytest.raises(CropError, match="here: images of 2 sizes, such as 112x112"):
-        find_crop({(112, 112), (250, 250)}, (61, 64, 128), "here")
+        find_crop({(112, 112), (250, 250)}, SimpleNamespace(frame=(250, 250), crop=CROP), "here")
+
+
+def test_a_frame_is_of_the_size_of_the_test_frames():
+    trained = SimpleNamespace(frame=(178, 218), crop=(33, 60, 110))
+    assert (
+        find_crop({(178, 218)}, trained, "here") == (33, 60, 110) and find_crop({(112, 112)}, trained, "here") is None
+    )
+    with pytest.raises(CropError, match=r"250x250 pixels; where is the face\? Only 112x112 .* and 178x218 \(a frame"):
+        find_crop({(250, 250)}, trained, "here")
 
 
 # folders
@@ -226,16 +235,46 @@ def test_results_of_another_version_are_told_with_what_to_do(copy, spoil):
         load_trained("smoke")
 
 
-def test_the_fingerprint_is_of_every_file(copy):
+def test_the_fingerprint_is_of_every_file_of_the_model(copy):
     before = load_trained("smoke").fingerprint
     assert load_trained("smoke").fingerprint == before
     for path in (copy / "data/interim/smoke").rglob("*.npz"):
         content = path.read_bytes()
         path.write_bytes(content + b"\0")
-        assert load_trained("smoke").fingerprint != before
+        changed = load_trained("smoke").fingerprint != before
+        assert changed == (path.name != "mean_face.npz")  # no part of a score
         path.write_bytes(content)
 
 
 def test_the_configuration_is_that_of_the_training_not_of_the_profile(verifier):
     assert verifier.trained.config.embedding_size == 6 and verifier.trained.config.rareness_neighbours == 3
-    assert verifier.trained.config.test_crop == (61, 64, 128)
+    assert verifier.trained.config.test_crop == ()
+
+
+def test_the_crop_is_that_of_notebook_01(verifier):
+    assert verifier.trained.frame == (250, 250) and verifier.trained.crop == CROP
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ('"test_crop": [', '"other": [', r"is damaged, or of another version \('test_crop'\)"),
+        ('"test_frame"', '"other"', r"is damaged, or of another version \('test_frame'\)"),
+        ('"data_digest": "', '"data_digest": "0', "is about other faces than 06_training.json"),
+        ("    130\n", "    1300\n", "holds no square inside of a frame"),
+        ("    130\n", "    130.5\n", "holds no square inside of a frame"),
+        ("    130\n", '    "130"\n', "is damaged, or of another version"),
+        ("    66,\n", "", "is damaged, or of another version"),
+        ("{", "", "is damaged, or of another version"),
+    ],
+)
+def test_a_crop_of_another_version_or_of_other_faces_is_told_with_what_to_do(copy, old, new, reason):
+    path = copy / "reports/smoke/results/01_eda.json"
+    content = path.read_text()
+    assert content.replace(old, new, 1) != content
+    path.write_text(content.replace(old, new, 1))
+    with pytest.raises(CheckpointError, match=f"{path} {reason}.*: run notebooks/01_eda.ipynb again .*PROFILE=smoke"):
+        load_trained("smoke")
+    path.unlink()
+    with pytest.raises(MissingResultError, match="01_eda.json is missing: run notebooks/01_eda.ipynb first"):
+        load_trained("smoke")

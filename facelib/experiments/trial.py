@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from facelib import recipe, streams, verification
 from facelib.alarms import TrainingError
+from facelib.alignment import find_test_crop
 from facelib.config import PAIRS_FILE, ROOT, TEST_FOLDER, Config
 from facelib.configured import uses_bfloat16
 from facelib.embedding import embed, pair_scores
@@ -81,7 +82,7 @@ def _train(config: Config, folder: Path, with_test: bool) -> dict:
     }
     measured = ("validation_roc_auc", "validation_accuracy", "validation_average_precision")
     figures |= {name: end[name] for name in (*measured, "loss", "spread", "active_share", "steps", "seconds")}
-    test = _load_test(config) if with_test else None
+    test = _load_test(config, split.faces.pixels) if with_test else None
     if test:
         figures |= _test(config, test, learner.model, end["validation_threshold"])
     if config.texture_share:
@@ -96,9 +97,9 @@ def _train(config: Config, folder: Path, with_test: bool) -> dict:
     return figures
 
 
-def _load_test(config):
-    folder = config.faces / TEST_FOLDER
-    return load_pairs(config.faces / PAIRS_FILE, folder, config.interim / "cache", config.test_crop)
+def _load_test(config, training):
+    folder, crop = config.faces / TEST_FOLDER, find_test_crop(config, training).crop
+    return load_pairs(config.faces / PAIRS_FILE, folder, config.interim / "cache", crop)
 
 
 def _test(config, test, model, threshold, cohort=None):

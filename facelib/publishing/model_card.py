@@ -32,6 +32,7 @@ TEXT = """# Model card: facelib, profile {profile}
 | test | {test_people:,} | {test_images:,} | {test_pairs:,} pairs; nothing is chosen on them |
 
 {faces} faces, digest `{data_digest}`; of the test images `{test_digest}`.
+Of test frames, {test_frame} pixels, the square {test_crop} is taken.
 Images that could not be read: {unreadable}. Who is in the data, by age,
 sex or origin, is not recorded, so that figures by group are missing.
 
@@ -78,13 +79,13 @@ images that show one face each, cropped as closely as the training images.
 - Finding a person among many (1:N): thresholds are for pairs; false accepts grow with the number of comparisons.
 - There is no detection of faces and none of forged ones (a photograph held up, a mask, an edited image).
 - The training set is small and of celebrities where it is the usual one; errors are not spread evenly over groups.
-- Embeddings are biometric data, and so is the cohort of training faces that the files of the model hold.
+{parity}- Embeddings are biometric data, and so is the cohort of training faces that the files of the model hold.
 """
 RECIPE = (
     "network", "embedding_size", "identities_per_batch", "images_per_identity", "augmentation", "loss", "margin",
     "gamma", "mining", "triplets_weight", "pairs_weight", "classes_weight", "auxiliary_margin", "auxiliary_gamma",
     "epochs", "steps_per_epoch", "learning_rate", "decay", "weight_decay", "texture_share", "flip_average",
-    "rareness_weight", "rareness_neighbours", "test_crop",
+    "rareness_weight", "rareness_neighbours",
 )  # fmt: skip
 
 
@@ -135,6 +136,9 @@ def _describe(eda, model, training, test) -> dict:
         "test_digest": test["provenance"]["data_digest"],
         "unreadable": f"{eda['unreadable']:,} of the training folder, {test['unreadable']:,} of the test pairs",
         "recipe": _rows((f"`{name}`", config[name]) for name in RECIPE),
+        "test_frame": "{}x{}".format(*eda["test_frame"]),
+        "test_crop": "left {}, top {}, side {}".format(*eda["test_crop"]),
+        "parity": "".join(f"- Training and test images are not alike: {warning}\n" for warning in eda["warnings"]),
         "figures": _rows((on, name.replace("_", " "), _fixed(value), _between(i)) for on, name, value, i in figures),
         "folds": _cross_validated(honest["cross_validation"]),
         "all_images": everyone["images"],
