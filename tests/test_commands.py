@@ -177,7 +177,8 @@ def test_evaluate_shows_every_threshold(run, tmp_path):
             write_image(tmp_path / "images" / name / f"{name}_{number:04d}.jpg", person)
     (tmp_path / "pairs.txt").write_text("1\t0\nanna 1 2\nbert 1 2\nanna 1 bert 1\nanna 2 bert 2\n")
     options = ("--pairs", tmp_path / "pairs.txt", "--images", tmp_path / "images")
-    code, out, _ = run("evaluate", *options)
+    code, out, err = run("evaluate", *options)
+    assert err.splitlines()[-1] == "warning: 4 images are too few to tell whether they are cropped alike"
     assert code == 0 and out.startswith("4 pairs (2 of one person) of 4 images of 2 people; 0 pairs left out\nROC AUC")
     assert "\naccuracy  " in out and "\nfalse accept rate 0.1  " in out and "(has seen the answers)" in out
     code, out, _ = run("evaluate", *options, "--json")

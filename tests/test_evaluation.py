@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import CROP, write_image
 
-from facelib import verification
+from facelib import parity, verification
 from facelib.evaluation import evaluate
 from facelib.images import UnreadableImageError, decode
 from facelib.lfw import PairsError
@@ -70,6 +70,18 @@ def test_frames_are_cropped_as_configured_and_other_sizes_as_told(verifier, imag
     write_image(images / "anna" / "anna_0001.jpg", size=(112, 112))
     with pytest.raises(CropError, match="images: images of 2 sizes, such as 112x112"):
         evaluate(verifier, tmp_path / "pairs.txt", images)
+
+
+def test_images_that_are_not_like_the_training_faces_are_warned_of(verifier, images, tmp_path, monkeypatch):
+    config = verifier.trained.config
+    (few,) = evaluate(verifier, tmp_path / "pairs.txt", images)["warnings"]
+    assert few.startswith("5 images are too few")
+    monkeypatch.setattr(parity, "LEAST", 5)
+    found = evaluate(verifier, tmp_path / "pairs.txt", images, (6, 6, 100))
+    paths = ("anna_0001", "anna_0002", "bert_0001", "bert_0002", "cara_0001")
+    pixels = np.stack([decode(images / path[:4] / f"{path}.jpg", (6, 6, 100)) for path in paths])
+    expected = parity.compare(parity.read_mean_face(config), parity.measure_faces(pixels))
+    assert found["warnings"] == list(expected.warnings) != [] and found["scale"] == expected.scale
 
 
 def test_an_unreadable_image_is_left_out_with_its_pairs(verifier, images, tmp_path):

@@ -8,6 +8,7 @@ from conftest import write_image
 from keras import layers
 
 from facelib import configured, recipe, verification
+from facelib.alignment import find_test_crop
 from facelib.config import PAIRS_FILE, TEST_FOLDER
 from facelib.experiments import study
 from facelib.experiments import trial as trial_module
@@ -121,6 +122,17 @@ def test_test_pairs_are_measured_at_the_validation_threshold_and_only_when_asked
     of_network, of_both = thresholds[-2:]
     assert asked == [(6, 3, figures["validation_threshold"]) for figures in (of_network, of_both)]
     assert row["test_accuracy"] in [n / 6 for n in range(7)] and 0 <= row["test_roc_auc"] <= 1
+
+
+def test_the_test_pairs_are_cut_as_in_the_notebooks(data, tmp_path, monkeypatch):
+    crops, load_pairs = [], trial_module.load_pairs
+    monkeypatch.setattr(
+        trial_module, "load_pairs", lambda *arguments: crops.append(arguments[3]) or load_pairs(*arguments)
+    )
+    run_trial(Trial("epochs=1", 7), data, tmp_path, with_test=True)
+    run_trial(Trial("epochs=1 test_crop=(3,4,200)", 7), data, tmp_path, with_test=True)
+    config = study.configure(Trial("", 7), data)
+    assert crops == [find_test_crop(config, recipe.load_split(config).faces.pixels).crop, (3, 4, 200)]
 
 
 def test_a_study_is_known_by_base_code_and_data(data, monkeypatch):
