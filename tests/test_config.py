@@ -182,3 +182,11 @@ def test_as_many_components_as_dimensions_at_most():
 def test_the_texture_can_be_left_out():
     assert load_config("smoke", "drawn", "texture_share=0").texture_share == 0
     assert load_config("smoke", "drawn", "texture_share=0.99").texture_share == 0.99
+
+
+@pytest.mark.parametrize("crop", ["(1,2)", "(1,2,3,4)", "(-1,2,3)", "(1,2,0)", "(1,2.0,3)", "('1',2,3)", "(True,2,3)"])
+def test_a_crop_is_a_square_or_nothing(crop):
+    with pytest.raises(
+        ConfigError, match=r"^test_crop=.* must be \(left, top, side\) in pixels, or \(\) to have it found"
+    ):
+        load_config("smoke", "drawn", f"test_crop={crop}")
