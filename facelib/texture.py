@@ -14,8 +14,8 @@ from keras import layers
 from facelib.images import SIZE
 from facelib.models import UnitNorm
 
-# what is looked at: intensity, red against green, yellow against blue (rows: weights of R, G, B)
-CHANNELS = np.array([[1 / 3, 1 / 3, 1 / 3], [1, -1, 0], [0.5, 0.5, -1]], np.float32)
+# what is looked at: intensity, red against green, yellow against blue; whole weights of R, G, B and their divisor
+CHANNELS = (((1, 1, 1), 3), ((1, -1, 0), 1), ((1, 1, -2), 2))
 CELL = 10  # pixels
 # channel, width of the image it is reduced to, radius of the pattern, offset of the cells, all in pixels
 PATTERNS = (
@@ -25,7 +25,7 @@ PATTERNS = (
 )
 GRADIENTS = ((112, 10), (80, 8), (56, 8))  # width of the image, of a cell, in pixels
 ORIENTATIONS = 18
-EQUAL = 1e-3  # of 255: values that differ by less are equal, however a processor rounds
+EQUAL = 1e-3  # of 255: values that differ by less are equal
 COLOURS = ((1, 14), (2, 14))  # channel, width of the image whose values are taken as they are
 
 
@@ -65,9 +65,9 @@ class TextureFeatures(layers.Layer):
         super().__init__(**{**options, "dtype": "float32", "trainable": False})
 
     def call(self, images):
-        channels = tf.tensordot(tf.cast(images, tf.float32), CHANNELS, [[3], [1]])  # shape (N, 112, 112, 3)
+        colours = tf.unstack(tf.cast(images, tf.float32), axis=3)
         reduced = {
-            (channel, size): _resize(channels[..., channel], size)
+            (channel, size): _reduce(colours, CHANNELS[channel], size)
             for channel, size in sorted({(c, s) for c, s, *_ in PATTERNS} | {(0, s) for s, _ in GRADIENTS} | {*COLOURS})
         }
         blocks = [_patterns(reduced[c, size], radius, offset) for c, size, radius, offset in PATTERNS]
@@ -105,15 +105,28 @@ def join(network: keras.Model, texture: keras.Model, share: float) -> keras.Mode
     return keras.Model(inputs, layers.Concatenate(dtype="float32", name="joined")(parts), name="two_streams")
 
 
-def _resize(images, size):
-    # as Pillow's bilinear filter: a triangle as wide as the reduction
-    if size == SIZE:
-        return images
+def _reduce(colours, channel, size):
+    """A channel of the three `colours` (N, 112, 112) at another size: (N, size, size) float32.
+
+    Of whole numbers the sums are exact in float64, in whatever order a processor takes them, so that none of the
+    comparisons to come depends on how it rounds.
+    """
+    weights, divisor = channel
+    image = sum(weight * colour for weight, colour in zip(weights, colours, strict=True) if weight)
+    if size < SIZE:
+        rows = _triangles(size)
+        image = tf.einsum("ih,nhw,jw->nij", rows, tf.cast(image, tf.float64), rows)
+    return tf.cast(image / divisor, tf.float32)
+
+
+def _triangles(size):
+    # (size, 112) float64: Pillow's bilinear filter, a triangle as wide as the reduction; multiples of 2^-20, sums of 1
     scale = SIZE / size
     centres = (np.arange(size)[:, None] + 0.5) * scale
     weights = np.maximum(0, 1 - np.abs(np.arange(SIZE) + 0.5 - centres) / scale)
-    weights = (weights / weights.sum(1, keepdims=True)).astype(np.float32)  # shape (size, 112)
-    return tf.einsum("ih,nhw,jw->nij", weights, images, weights)
+    weights = np.rint(weights / weights.sum(1, keepdims=True) * 2**20)
+    weights[np.arange(size), weights.argmax(1)] += 2**20 - weights.sum(1)
+    return weights / 2**20
 
 
 def _cells(values, cell):
