@@ -48,6 +48,7 @@ class Config:
     # which faces take part
     identities_limit: int = 8000
     images_limit: int = 50  # per identity
+    align: bool = True  # each face onto the mean face, see `congealing`
     test_crop: tuple = ()  # left, top, side of the square in a test frame; (): found by `alignment`
     validation_share: float = 0.12  # of the identities, held out from training
     validation_images: int = 10  # per identity, in validation pairs

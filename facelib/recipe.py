@@ -12,6 +12,7 @@ from facelib import verification
 from facelib.cohort import Cohort
 from facelib.config import TRAINING_FOLDER, Config
 from facelib.configured import build_model, uses_bfloat16
+from facelib.congealing import FaceAlignment, align_faces, fit_alignment
 from facelib.dataset import DecodedFaces, build_dataset, load_faces
 from facelib.embedding import build_embedder, pair_scores
 from facelib.identities import NoFacesError, Sampler, dense_labels, split_identities, validation_pairs
@@ -22,8 +23,8 @@ from facelib.training import Learner
 
 # a change in one of these trains again: they decide the weights, or which epoch is the best
 DECISIVE = (
-    "alarms", "augmentation", "cohort", "configured", "dataset", "embedding", "identities", "images", "losses",
-    "mining", "models", "pairwise", "recipe", "training", "verification",
+    "alarms", "augmentation", "cohort", "configured", "congealing", "dataset", "embedding", "identities", "images",
+    "losses", "mining", "models", "pairwise", "recipe", "similarity_transform", "training", "verification",
 )  # fmt: skip
 # settings that leave the weights of the network as they are, and what the names of others of the kind begin with
 INDECISIVE = ("profile", "data", "test_crop", "comparison_steps", "texture_", "rareness_")
@@ -32,7 +33,9 @@ INDECISIVE = ("profile", "data", "test_crop", "comparison_steps", "texture_", "r
 class Split(NamedTuple):
     """Faces by use; identities do not overlap."""
 
-    faces: DecodedFaces
+    faces: DecodedFaces  # the pixels are those of `decoded`, where the configuration asks for it aligned
+    decoded: np.ndarray  # (n, 112, 112, 3) uint8, as the files show them
+    alignment: FaceAlignment | None
     training_labels: np.ndarray  # (n,) int32, dense; -1 where an image is held out
     first: np.ndarray  # (pairs,) rows of the validation pairs
     second: np.ndarray
@@ -51,7 +54,25 @@ def load_split(config: Config) -> Split:
             f"the identities held out for validation give {pairs[2].sum()} matched and {(~pairs[2]).sum()} mismatched"
             f" pairs, and both kinds are needed: raise validation_share={config.validation_share}, or add identities"
         )
-    return Split(faces, dense_labels(faces.table.labels, training), *pairs)
+    decoded, alignment = faces.pixels, None
+    if config.align:
+        path = alignment_file(config, faces.digest)
+        alignment = fit_alignment(decoded, training, path)
+        faces = faces._replace(pixels=align_faces(alignment, decoded, path.with_suffix(".npy")))
+    return Split(faces, decoded, alignment, dense_labels(faces.table.labels, training), *pairs)
+
+
+def alignment_file(config: Config, data_digest: str) -> Path:
+    """Where the mean face of `config` on these data is kept (``.npz``), and beside it the faces that were aligned with
+    it (``.npy``): named by all that decides them."""
+    settings = [config.seed, config.validation_share, config.identities_limit, config.images_limit]
+    name = digest(
+        settings,
+        data_digest,
+        digest_modules(["congealing", "identities", "images", "similarity_transform"]),
+        tf.__version__,
+    )
+    return config.interim / "alignments" / f"{name}.npz"
 
 
 def build_sampler(config: Config, split: Split) -> Sampler:

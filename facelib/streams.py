@@ -24,8 +24,8 @@ from facelib.texture import TextureFeatures, block_sizes, build_texture_network
 
 # a change in one of these fits again
 DECISIVE = (
-    "augmentation", "cohort", "dataset", "discriminant", "embedding", "identities", "images", "recipe", "streams",
-    "texture",
+    "augmentation", "cohort", "congealing", "dataset", "discriminant", "embedding", "identities", "images", "recipe",
+    "similarity_transform", "streams", "texture",
 )  # fmt: skip
 COPIES_STRENGTH = 0.6  # of the shift, zoom and rotation of the copies, see `augmentation.warp`
 BATCH = 64  # images whose features are computed at once
@@ -86,7 +86,7 @@ def _choose(labels, limit, seed):
 
 def texture_file(config: Config, data_digest: str) -> Path:
     """Where the fit of `config` on these data is kept: named by all that decides it."""
-    decisive = ("seed", "validation_share", "identities_limit", "images_limit")
+    decisive = ("seed", "align", "validation_share", "identities_limit", "images_limit")
     settings = {
         key: value
         for key, value in dataclasses.asdict(config).items()

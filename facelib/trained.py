@@ -13,12 +13,13 @@ from facelib.checkpoint import CheckpointError, read_checkpoint, restore_checkpo
 from facelib.cohort import Cohort
 from facelib.config import Config, load_config
 from facelib.configured import build_model
+from facelib.congealing import align_first, restore_alignment
 from facelib.results import digest, read_results, require
 from facelib.texture import build_texture_network, join
 
 NOTEBOOK = "06_training"
 EXPLORATION = "01_eda"  # the notebook that found the crop
-PARTS = ("checkpoint", "texture", "cohort")  # the names of their files in the results; None: there is none
+PARTS = ("checkpoint", "texture", "alignment", "cohort")  # the names of their files in the results; None: there is none
 AGAIN = "train again with make all PROFILE="
 
 
@@ -52,12 +53,10 @@ def load_trained(profile: str, float32: bool = False) -> Trained:
     frame, crop = read_crop(config, results["provenance"]["data_digest"])
     if float32:
         config = dataclasses.replace(config, bfloat16=False)
-    files = [config.interim / results[name] if results[name] else None for name in PARTS]
-    for file in filter(None, files):
-        require(file, NOTEBOOK)
-    fingerprint = digest([hashlib.sha256(file.read_bytes()).hexdigest() if file else None for file in files])
-    model = restore_model(config, [file for file in files[:2] if file], results["texture_components"])
-    cohort = restore_cohort(config, files[2], model.output_shape[1]) if files[2] else None
+    files = find_files(config, results)
+    fingerprint = digest([hashlib.sha256(file.read_bytes()).hexdigest() if file else None for file in files.values()])
+    model = restore_model(config, files, results["texture_components"])
+    cohort = restore_cohort(config, files["cohort"], model.output_shape[1])
     return Trained(config, model, cohort, results, fingerprint, frame, crop)
 
 
@@ -75,6 +74,18 @@ def read_training(profile: str) -> tuple[Config, dict]:
     if missing:
         raise CheckpointError(f"{path} is of another version, without {min(missing)}: {AGAIN}{profile}")
     return config, results
+
+
+def find_files(config: Config, results: dict) -> dict[str, Path | None]:
+    """The files of the trained model, by PARTS, that `results` of notebook 06 name; None where there is no such part.
+
+    Raises:
+        MissingResultError: a file is gone.
+    """
+    files = {name: config.interim / results[name] if results[name] else None for name in PARTS}
+    for file in filter(None, files.values()):
+        require(file, NOTEBOOK)
+    return files
 
 
 def read_crop(config: Config, data_digest: str) -> tuple[tuple[int, int], tuple[int, int, int]]:
@@ -103,31 +114,33 @@ def read_crop(config: Config, data_digest: str) -> tuple[tuple[int, int], tuple[
     return (width, height), (left, top, side)
 
 
-def restore_model(config: Config, files: list[Path], components: int) -> keras.Model:
-    """The model that was trained: the network, joined with the texture stream where there is one.
+def restore_model(config: Config, files: dict[str, Path | None], components: int) -> keras.Model:
+    """The model that was trained, of images as they are decoded: alignment, the network, the texture stream beside it.
 
     Args:
-        files: what `training.train` wrote and, where there is a texture stream, what `streams.fit_texture` wrote.
+        files: see `find_files`: what `training.train`, `streams.fit_texture` and `congealing.fit_alignment` wrote.
         components: of the texture stream.
 
     Raises:
         CheckpointError: a file is missing, damaged, or of another configuration.
     """
-    network = build_model(config)
-    restore_checkpoint(files[0], {"model": network.variables})
-    if len(files) == 1:
-        return network
-    texture = build_texture_network(components)
-    restore_checkpoint(files[1], {"texture": texture.variables})
-    return join(network, texture, config.texture_share)
+    model = build_model(config)
+    restore_checkpoint(files["checkpoint"], {"model": model.variables})
+    if files["texture"]:
+        texture = build_texture_network(components)
+        restore_checkpoint(files["texture"], {"texture": texture.variables})
+        model = join(model, texture, config.texture_share)
+    return align_first(restore_alignment(files["alignment"]) if files["alignment"] else None, model)
 
 
-def restore_cohort(config: Config, path: Path, size: int) -> Cohort:
-    """The cohort that `streams.save_cohort` wrote, of embeddings of `size` numbers.
+def restore_cohort(config: Config, path: Path | None, size: int) -> Cohort | None:
+    """The cohort that `streams.save_cohort` wrote, of embeddings of `size` numbers; None where there is no file of one.
 
     Raises:
         CheckpointError: the file is missing, damaged, or of another model.
     """
+    if path is None:
+        return None
     embeddings = read_checkpoint(path)[1].get("cohort/0", np.zeros(0))
     if embeddings.dtype != np.float32 or embeddings.shape[1:] != (size,) or not len(embeddings):
         found = f"{embeddings.dtype} {embeddings.shape}"

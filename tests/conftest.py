@@ -82,7 +82,8 @@ def configure(request, project, small_training):
     """Function from overrides to a configuration of `small_training` with the SETTINGS of the test file."""
     from facelib.config import load_config
 
-    return lambda overrides="": load_config("smoke", str(small_training), f"{request.module.SETTINGS} {overrides}")
+    settings = f"align=False {request.module.SETTINGS}"
+    return lambda overrides="": load_config("smoke", str(small_training), f"{settings} {overrides}")
 
 
 @pytest.fixture
@@ -120,12 +121,15 @@ def write_training(config):
     people = split.faces.table.labels[held]
     files = {"texture": streams.texture_file(config, split.faces.digest)}
     files["cohort"] = streams.save_cohort(cohort, config.interim / "cohorts")
-    figures = {name: path.relative_to(config.interim).as_posix() for name, path in files.items()}
+    if config.align:
+        files["alignment"] = recipe.alignment_file(config, split.faces.digest)
+    figures = {"alignment": None}
+    figures |= {name: path.relative_to(config.interim).as_posix() for name, path in files.items()}
     figures |= {"checkpoint": "runs/best.npz", "texture_components": texture.output_shape[1]}
     figures |= {"validation_pairs": len(scores), "validation_accuracy": accuracy, "validation_threshold": threshold}
     figures["calibration"] = calibrate(people, embeddings, cohort, threshold)
     write_results(config, "06_training", figures, split.faces.digest)
-    parity.write_mean_face(config, parity.measure_faces(split.faces.pixels))
+    parity.write_mean_face(config, parity.measure_faces(split.decoded))
     write_results(config, "01_eda", {"test_frame": [250, 250], "test_crop": CROP}, split.faces.digest)
 
 

@@ -236,6 +236,62 @@ def texture_features(image, patterns, gradients, colours):
     return blocks
 
 
+def look_up(image, x, y):
+    """What a square image shows at (x, y), -1 and 1 at its edges: bilinear, beyond an edge as on the edge."""
+    n = len(image)
+    column, row = (min(max((place + 1) * n / 2 - 0.5, 0.0), n - 1.0) for place in (x, y))
+    left, top = min(int(column), n - 2), min(int(row), n - 2)
+    right, below = column - left, row - top
+    upper = (1 - right) * image[top, left] + right * image[top, left + 1]
+    lower = (1 - right) * image[top + 1, left] + right * image[top + 1, left + 1]
+    return (1 - below) * upper + below * lower
+
+
+def motion(parameters):
+    """The similarity transform (a, b, u, v) as a matrix on (x, y, 1)."""
+    a, b, u, v = parameters
+    return np.array([[1 + a, -b, u], [b, 1 + a, v], [0, 0, 1]])
+
+
+def moved(image, parameters):
+    """A square image, each pixel taken from where `motion` says."""
+    n = len(image)
+    centres = [(2 * i + 1) / n - 1 for i in range(n)]
+    return np.array([[look_up(image, *(motion(parameters) @ (x, y, 1))[:2]) for x in centres] for y in centres])
+
+
+def find_face(image, face, inside, steps, prior, likeness, most):
+    """Parameters with which the pixels `inside` of a square image look like those of `face`, one step after another.
+
+    A step minimises |gain * seen - expected - J d|^2 plus the prior, J being what the expected face changes by, and
+    the gain that with which what is seen differs at right angles to the face, where their correlation is not low; the
+    face is moved by the step, so that the image is moved by its inverse (Baker & Matthews 2004, sec. 3.2).
+    """
+    n = len(face)
+    points = [((2 * i + 1) / n - 1, (2 * j + 1) / n - 1) for j in range(n) for i in range(n)]
+    points = [points[place] for place in inside]
+    expected = face.ravel()[inside] - face.ravel()[inside].mean()
+    down, across = (slope.ravel()[inside] * n / 2 for slope in np.gradient(face))
+    jacobian = np.array(
+        [(g * x + h * y, h * x - g * y, g, h) for (x, y), g, h in zip(points, across, down, strict=True)]
+    )
+    jacobian -= jacobian.mean(axis=0)
+    hessian = jacobian.T @ jacobian
+    pull = prior * np.trace(hessian) / 4 * np.eye(4)
+    parameters = np.zeros(4)
+    for _ in range(steps):
+        seen = np.array([look_up(image, *(motion(parameters) @ (x, y, 1))[:2]) for x, y in points])
+        seen -= seen.mean()
+        lengths = math.sqrt(seen @ seen + 1), math.sqrt(expected @ expected)
+        correlation = seen @ expected / (lengths[0] * lengths[1])
+        gain = lengths[1] / lengths[0] / max(correlation, likeness)
+        differs = gain * seen - expected if correlation > 0.01 else 0 * seen
+        step = np.linalg.solve(hessian + pull, jacobian.T @ differs + pull @ parameters)
+        matrix = motion(parameters) @ np.linalg.inv(motion(step))
+        parameters = np.clip([matrix[0, 0] - 1, matrix[1, 0], matrix[0, 2], matrix[1, 2]], -most, most)
+    return parameters
+
+
 def scatter_within(points, labels):
     """Covariance of the points about the mean of their label, by a loop over the points."""
     scatter, labels = np.zeros((len(points[0]), len(points[0]))), list(labels)

@@ -49,6 +49,8 @@ FLOORS = {
     "texture": {"images", "models"},  # the size of an image, the unit norm
     "checkpoint": {"results"},
     "parity": {"alignment", "breakdown", "checkpoint", "config", "images", "results"},
+    "similarity_transform": set(),
+    "congealing": {"checkpoint", "images", "progress", "similarity_transform"},
     "losses": {"pairwise"},
     "mining": {"pairwise"},
     "configured": {"config", "models"},
@@ -59,14 +61,14 @@ FLOORS = {
     "plots": {"config", "results"},
     "exploration": {"config", "results"},
     "recipe": {
-        "checkpoint", "cohort", "config", "configured", "dataset", "embedding", "identities", "images", "losses",
-        "mining", "pairwise", "progress", "results", "training", "verification",
+        "checkpoint", "cohort", "config", "configured", "congealing", "dataset", "embedding", "identities", "images",
+        "losses", "mining", "pairwise", "progress", "results", "training", "verification",
     },
     "streams": {
         "augmentation", "checkpoint", "cohort", "config", "discriminant", "embedding", "images", "models", "progress",
         "recipe", "results", "texture",
     },
-    "trained": {"checkpoint", "cohort", "config", "configured", "results", "texture"},
+    "trained": {"checkpoint", "cohort", "config", "configured", "congealing", "results", "texture"},
     "verifier": {"cohort", "embedding", "identities", "images", "progress", "trained"},
     "evaluation": {"images", "intervals", "lfw", "pairs", "parity", "progress", "verification", "verifier"},
     "export": {"cohort", "images", "models", "results", "trained"},
@@ -75,8 +77,9 @@ FLOORS = {
     "experiments/study": {"config", "profiles"},
     "experiments/table": {"config", "experiments/study", "results"},
     "experiments/trial": {
-        "alarms", "alignment", "config", "configured", "embedding", "experiments/study", "experiments/table", "pairs",
-        "recipe", "results", "streams", "synthetic", "texture", "training", "verification",
+        "alarms", "alignment", "config", "configured", "congealing", "embedding", "experiments/study",
+        "experiments/table", "pairs", "recipe", "results", "streams", "synthetic", "texture", "training",
+        "verification",
     },
     "experiments/storage": {"experiments/study", "experiments/table"},
     "experiments/queue": {"experiments/storage", "experiments/study", "experiments/table"},

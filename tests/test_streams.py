@@ -46,7 +46,7 @@ def test_the_projection_is_fitted_to_training_images_and_their_warped_copies(con
     ((features, labels, sizes, settings, copies),) = fits
     pixels = split.faces.pixels[split.training_labels >= 0]
     np.testing.assert_array_equal(labels, split.training_labels[split.training_labels >= 0])
-    np.testing.assert_allclose(features, TextureFeatures()(pixels), atol=1e-6)
+    np.testing.assert_allclose(features, TextureFeatures()(pixels), atol=5e-6)  # a root of shares of about 1e-3
     assert (sizes, settings, len(copies)) == (block_sizes(), [20, 5, 0.3], 2)
     for copy, found in enumerate(copies):
         expected = TextureFeatures()(warp(pixels, config.seed, copy, streams.COPIES_STRENGTH))
@@ -144,8 +144,8 @@ def test_a_fit_is_named_by_every_setting_that_decides_it_and_by_no_other(config)
     file = streams.texture_file(config, "digest")
     assert file == streams.texture_file(config, "digest")
     decisive = {
-        "seed", "validation_share", "identities_limit", "images_limit", "texture_dimensions", "texture_components",
-        "texture_shrinkage", "texture_copies", "texture_images",
+        "seed", "align", "validation_share", "identities_limit", "images_limit", "texture_dimensions",
+        "texture_components", "texture_shrinkage", "texture_copies", "texture_images",
     }  # fmt: skip
     for field in dataclasses.fields(config):
         changed = dataclasses.replace(config, **{field.name: other_value(getattr(config, field.name))})

@@ -20,9 +20,13 @@ def network_file(config, tmp_path):
     return tmp_path / "best.npz", network
 
 
+def parts(checkpoint, texture=None, alignment=None):
+    return {"checkpoint": checkpoint, "texture": texture, "alignment": alignment}
+
+
 def test_without_a_texture_the_network_alone_is_restored(config, split, network_file):
     file, network = network_file
-    model = trained.restore_model(config, [file], 0)
+    model = trained.restore_model(config, parts(file), 0)
     for found, expected in zip(model.variables, network.variables, strict=True):
         np.testing.assert_array_equal(found, expected)
     assert model.output_shape == (None, 6)
@@ -32,7 +36,7 @@ def test_scores_of_the_restored_model_are_the_mean_of_both_streams(configure, sp
     file, network = network_file
     config = configure("texture_share=0.3")
     texture = streams.fit_texture(config, split)
-    files = [file, streams.texture_file(config, split.faces.digest)]
+    files = parts(file, streams.texture_file(config, split.faces.digest))
     model = trained.restore_model(config, files, texture.output_shape[1])
     assert model.output_shape == (None, 6 + 5)
     images = np.array(split.faces.pixels[:6], np.float32)
@@ -48,13 +52,13 @@ def test_a_file_that_is_missing_damaged_or_of_another_texture_is_named(config, n
     file, _ = network_file
     texture = tmp_path / "texture.npz"
     with pytest.raises(CheckpointError, match=f"no checkpoint at {texture}"):
-        trained.restore_model(config, [file, texture], 5)
+        trained.restore_model(config, parts(file, texture), 5)
     save_checkpoint(texture, {"texture": build_texture_network(4).variables}, {})
     with pytest.raises(CheckpointError, match=f"{texture} does not fit: texture/0 is .* 4.*, expected .* 5"):
-        trained.restore_model(config, [file, texture], 5)
+        trained.restore_model(config, parts(file, texture), 5)
     file.write_bytes(file.read_bytes()[:50])
     with pytest.raises(CheckpointError, match=f"{file} is damaged"):
-        trained.restore_model(config, [file, texture], 4)
+        trained.restore_model(config, parts(file, texture), 4)
 
 
 def test_a_cohort_comes_back_from_its_file(configure, tmp_path):

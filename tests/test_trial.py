@@ -132,7 +132,7 @@ def test_the_test_pairs_are_cut_as_in_the_notebooks(data, tmp_path, monkeypatch)
     run_trial(Trial("epochs=1", 7), data, tmp_path, with_test=True)
     run_trial(Trial("epochs=1 test_crop=(3,4,200)", 7), data, tmp_path, with_test=True)
     config = study.configure(Trial("", 7), data)
-    assert crops == [find_test_crop(config, recipe.load_split(config).faces.pixels).crop, (3, 4, 200)]
+    assert crops == [find_test_crop(config, recipe.load_split(config).decoded).crop, (3, 4, 200)]
 
 
 def test_a_study_is_known_by_base_code_and_data(data, monkeypatch):

@@ -15,6 +15,7 @@ from facelib.alarms import TrainingError
 from facelib.alignment import find_test_crop
 from facelib.config import PAIRS_FILE, ROOT, TEST_FOLDER, Config
 from facelib.configured import uses_bfloat16
+from facelib.congealing import align_first
 from facelib.embedding import embed, pair_scores
 from facelib.experiments import study
 from facelib.experiments.table import COMPLETE, ERROR, FAILED
@@ -82,16 +83,16 @@ def _train(config: Config, folder: Path, with_test: bool) -> dict:
     }
     measured = ("validation_roc_auc", "validation_accuracy", "validation_average_precision")
     figures |= {name: end[name] for name in (*measured, "loss", "spread", "active_share", "steps", "seconds")}
-    test = _load_test(config, split.faces.pixels) if with_test else None
+    test = _load_test(config, split.decoded) if with_test else None
     if test:
-        figures |= _test(config, test, learner.model, end["validation_threshold"])
+        figures |= _test(config, test, align_first(split.alignment, learner.model), end["validation_threshold"])
     if config.texture_share:
         joined = join(learner.model, streams.fit_texture(config, split), config.texture_share)
         cohort = streams.embed_cohort(config, split, joined)
         found = recipe.validate_with(config, split, joined, cohort)()
         figures |= {f"joined_{name}": found[f"validation_{name}"] for name in ("roc_auc", "accuracy")}
         if test:
-            tested = _test(config, test, joined, found["validation_threshold"], cohort)
+            tested = _test(config, test, align_first(split.alignment, joined), found["validation_threshold"], cohort)
             figures |= {f"joined_{name}": value for name, value in tested.items()}
     shutil.rmtree(folder)
     return figures
