@@ -18,7 +18,8 @@ RESULTS = {
         training_identities=1056, training_images=5251, validation_identities=144, validation_images=675,
         validation_pairs=2646, best_epoch=11,
         checkpoint="runs/a/best.npz", texture="textures/b.npz", texture_components=40,
-        cohort="cohorts/c.npz", cohort_images=1056, validation_roc_auc=0.9812, validation_average_precision=0.9834,
+        alignment="alignments/d.npz", cohort="cohorts/c.npz",
+        cohort_images=1056, validation_roc_auc=0.9812, validation_average_precision=0.9834,
         validation_accuracy=0.9287, calibration=dict(
             mismatched_pairs=225225, smallest_far=30 / 225225,
             accuracy_threshold=dict(far=None, threshold=0.6131, false_accepts=12345, true_accept_rate=0.9123),
@@ -80,7 +81,7 @@ def test_numbers_are_those_of_the_results(results):
         "Of test frames, 250x250 pixels, the square left 62, top 65, side 126 is taken.",
         "1,254,321 parameters",
         "they support rates down to 0.00013",
-        "`runs/a/best.npz`, `textures/b.npz`, `cohorts/c.npz`",
+        "`runs/a/best.npz`, `textures/b.npz`, `alignments/d.npz`, `cohorts/c.npz`",
         "commit 0123abc",
         "on the 2,646 validation pairs",
         "on 225,225 pairs of two held-out people",
@@ -106,7 +107,9 @@ def test_crops_that_differ_are_among_the_limits(results):
 
 
 def test_a_network_alone_has_no_texture_and_no_cohort(results):
-    card = build_card(results(texture=None, cohort=None, texture_components=0))
+    assert "onto the mean training face" in build_card(results())
+    card = build_card(results(texture=None, alignment=None, cohort=None, texture_components=0))
+    assert "onto the mean training face" not in card
     assert "- Network: residual" in card and "of the texture" not in card and "how rare" not in card
 
 

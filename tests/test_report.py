@@ -17,7 +17,10 @@ RESULTS = {
         unreadable=0, duplicates=3, grey_share=0.0123, test_pairs=1200, test_images=1540, test_people=600,
         crop_side=128, best_crop_side=128,
     ),
-    "02_dataset": dict(random_batch_positive_share=0.0021, pk_positive_share=0.0118),
+    "02_dataset": dict(
+        random_batch_positive_share=0.0021, pk_positive_share=0.0118,
+        align=True, aligned_by_pixels=1.4, aligned_by_percent=2.6, aligned_by_degrees=0.9,
+    ),
     "03_loss_derivation": dict(bound_holds=True, gammas=[1, 4, 16, 64]),
     "04_model": dict(
         networks={

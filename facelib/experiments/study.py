@@ -71,6 +71,7 @@ TABLES = {
         "nothing left out": "",
         "no loss on all pairs": TRIPLETS_ALONE,
         "no triplets": "triplets_weight=0.0",
+        "no alignment": "align=False",
         "no augmentation": "augmentation=0.0",
         "no mirror image at use": "flip_average=False",
         "no weight decay": "weight_decay=0.0",

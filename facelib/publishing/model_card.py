@@ -17,7 +17,7 @@ TEXT = """# Model card: facelib, profile {profile}
 {banner}## Model
 
 - {streams}: {network}, {parameters:,} parameters, embeddings of {embedding_size} numbers{texture}.
-- Two faces get a score in [0, 1] from the cosine of their embeddings{rareness}.
+{alignment}- Two faces get a score in [0, 1] from the cosine of their embeddings{rareness}.
   They are called the same person where it reaches a threshold.
 - Chosen: epoch {best_epoch} of {epochs}, by the ROC AUC on held-out identities.
 - Files: {files}.
@@ -27,7 +27,7 @@ TEXT = """# Model card: facelib, profile {profile}
 
 | | identities | images | what for |
 |---|---|---|---|
-| training | {training_identities:,} | {training_images:,} | weights, texture, cohort |
+| training | {training_identities:,} | {training_images:,} | weights, texture, mean face, cohort |
 | validation | {validation_identities:,} | {validation_images:,} | epoch, thresholds; nobody of them is trained on |
 | test | {test_people:,} | {test_images:,} | {test_pairs:,} pairs; nothing is chosen on them |
 
@@ -106,7 +106,7 @@ def build_card(results: Path) -> str:
 def _describe(eda, model, training, test) -> dict:
     config, calibration = training["provenance"]["config"], training["calibration"]
     drawn, smallest = training["data"] == "drawn", calibration["smallest_far"]
-    parts = [training[name] for name in ("checkpoint", "texture", "cohort") if training[name]]
+    parts = [training[name] for name in ("checkpoint", "texture", "alignment", "cohort") if training[name]]
     areas = ("validation_roc_auc", "validation_average_precision", "validation_accuracy")
     figures = [("validation pairs", name.removeprefix("validation_"), training[name], None) for name in areas]
     honest, everyone = test["summaries"]["configured"], test["all_pairs"]
@@ -124,6 +124,9 @@ def _describe(eda, model, training, test) -> dict:
         "banner": DRAWN + "\n" if drawn else "",
         "faces": "Drawn" if drawn else "Photographed",
         "streams": "Network and texture" if training["texture"] else "Network",
+        "alignment": "- A layer of the model first shifts, scales and turns each face onto the mean training face.\n"
+        if training["alignment"]
+        else "",
         "texture": f" and {training['texture_components']} of the texture" if training["texture"] else "",
         "rareness": f" and how rare both are among {training['cohort_images']:,} strangers"
         if training["cohort"]
