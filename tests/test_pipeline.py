@@ -105,7 +105,9 @@ def test_no_page_or_notebook_holds_progress_or_machine_paths(tree):
     for name in NOTEBOOKS:
         notebook = nbformat.read(tree / "reports" / "smoke" / "executed" / f"{name}.ipynb", as_version=4)
         outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-        text = json.dumps([output for output in outputs])
+        for output in outputs:  # the letters of a picture can spell anything
+            output.get("data", {}).pop("image/png", None)
+        text = json.dumps(outputs)
         assert str(tree) not in text and str(ROOT) not in text, name
         assert "it/s" not in text and "images/s" not in text and "%|" not in text, name
         assert all(output.get("name") != "stderr" for output in outputs), name
