@@ -24,7 +24,7 @@ STEPS = 10  # of the search for the place of a face, from where it is
 ROUNDS = 6  # of the search for the mean face
 FACES = 4000  # images in the mean face, at most
 PRIOR = 0.1  # weight of staying where it is, where the weight of what is seen is 1
-LIKENESS = 0.5  # correlation with the mean face below which a face is moved less far than what is seen tells
+LIKENESS = 0.5  # correlation with the mean face; below, contrast is raised no further, which would raise noise
 FAINT = 0.01  # correlation below which nothing of a face is seen, and nothing moved
 MOST = np.array([0.15, 0.2, 0.15, 0.15], np.float32)  # of each parameter, see `FaceAlignment`
 OVAL = (0.62, 0.75, 0.02)  # what of an image is compared: half of its width, of its height, how far down
@@ -141,7 +141,8 @@ def fit_alignment(pixels: np.ndarray, training: np.ndarray, path: Path) -> FaceA
     layer = FaceAlignment(name="alignment")
     layer.build(None)
     rows = np.flatnonzero(training)
-    looks = _in_batches(tf.function(look), pixels[rows[:: -(-len(rows) // FACES)]].astype(np.float32))
+    glance = tf.function(lambda images: look(tf.cast(images, tf.float32)))
+    looks = _in_batches(glance, pixels[rows[:: -(-len(rows) // FACES)]])
     find = tf.function(layer.find, reduce_retracing=True)
     parameters = np.zeros((len(looks), 4), np.float32)
     for _ in track(range(ROUNDS), "mean face", "rounds"):
@@ -171,24 +172,6 @@ def restore_alignment(path: Path) -> FaceAlignment:
 def _in_batches(function, *arrays):
     starts = range(0, len(arrays[0]), BATCH)
     return np.concatenate([function(*(array[start : start + BATCH] for array in arrays)) for start in starts])
-
-
-def align_faces(layer: FaceAlignment, pixels: np.ndarray, path: Path) -> np.ndarray:
-    """Images (n, 112, 112, 3) uint8 with each face on the mean face of `layer`, uint8 too, memory-mapped.
-
-    Args:
-        path: ``.npy`` file of an earlier call with the same arguments, or gets written, whole or not at all.
-    """
-    if not path.exists():
-        align = tf.function(layer, input_signature=[tf.TensorSpec((None, SIZE, SIZE, 3), tf.uint8)])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".unfinished.npy")
-        aligned = np.lib.format.open_memmap(unfinished, "w+", np.uint8, pixels.shape)
-        for start in track(range(0, len(pixels), BATCH), "aligning", f"batches of {BATCH} images"):
-            aligned[start : start + BATCH] = align(pixels[start : start + BATCH])
-        aligned.flush()
-        unfinished.replace(path)
-    return np.load(path, mmap_mode="r")
 
 
 def align_first(layer: FaceAlignment | None, model: keras.Model) -> keras.Model:

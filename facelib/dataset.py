@@ -1,5 +1,6 @@
 """Decoded faces of a folder, and P x K batches of them as a `tf.data.Dataset` of (identities, images)."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,8 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from facelib.augmentation import augment
+from facelib.checkpoint import CheckpointError
 from facelib.identities import Faces, NoFacesError, Sampler, read_identities, take
 from facelib.images import SIZE, load_images
+from facelib.progress import track
+
+BATCH = 64  # images aligned at once
 
 
 class DecodedFaces(NamedTuple):
@@ -35,6 +40,33 @@ def load_faces(folder: Path, cache_folder: Path, identities_limit=None, images_l
         path, reason = images.problems[0]
         raise NoFacesError(f"{folder}: none of {len(table.paths)} images can be read; {path}: {reason}")
     return DecodedFaces(take(table, images.readable), images.pixels, images.problems, images.digest)
+
+
+def align_faces(layer, pixels: np.ndarray, path: Path) -> np.ndarray:
+    """Images (n, 112, 112, 3) uint8 as `layer` (a `congealing.FaceAlignment`) aligns them, uint8 too, memory-mapped.
+
+    Args:
+        path: ``.npy`` file of an earlier call with the same arguments, or gets written, whole or not at all.
+
+    Raises:
+        CheckpointError: the file is damaged, or of other images.
+    """
+    if not path.exists():
+        align = tf.function(layer, input_signature=[tf.TensorSpec((None, SIZE, SIZE, 3), tf.uint8)])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(f".{os.getpid()}.npy")
+        aligned = np.lib.format.open_memmap(unfinished, "w+", np.uint8, pixels.shape)
+        for start in track(range(0, len(pixels), BATCH), "aligning", f"batches of {BATCH} images"):
+            aligned[start : start + BATCH] = align(pixels[start : start + BATCH])
+        aligned.flush()
+        unfinished.replace(path)
+    try:
+        aligned = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}): remove it, and faces are aligned again") from None
+    if (aligned.shape, aligned.dtype) != (pixels.shape, pixels.dtype):
+        raise CheckpointError(f"{path} is of other images: remove it, and faces are aligned again")
+    return aligned
 
 
 def build_dataset(pixels, labels, sampler: Sampler, first_step: int = 0, augmentation: float = 0.0) -> tf.data.Dataset:

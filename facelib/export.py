@@ -20,6 +20,7 @@ from facelib.models import UnitNorm
 from facelib.results import write_atomically
 from facelib.trained import Trained, load_trained
 
+LAYERS = "facelib.congealing, facelib.models, facelib.texture"
 OPSET = 18  # of ONNX: the first whose ScatterElements adds
 FORMULA = "s = (dot(embeddings[i], embeddings[j]) + 1) / 2"
 RARE_FORMULA = "(s + w * (rareness[i] + rareness[j])) / (1 + 2 * w)"
@@ -33,7 +34,7 @@ def export_model(profile: str, folder: Path | None = None, onnx: bool = False):
     """Write ``model.keras``, ``model.json`` and, where asked for, ``model.onnx``; yields a line on each.
 
     The model is rebuilt in float32, whatever precision it was trained in. To load ``model.keras``, import
-    `facelib.models` and `facelib.texture` first, whose layers it holds; ``model.onnx`` needs nothing of this project.
+    the modules in LAYERS first, whose layers it can hold; ``model.onnx`` needs nothing of this project.
 
     Raises:
         ExportError: what ONNX needs is not installed. Others: see `trained.load_trained`.
@@ -45,7 +46,7 @@ def export_model(profile: str, folder: Path | None = None, onnx: bool = False):
     folder.mkdir(parents=True, exist_ok=True)
     model = build_export(trained.model, trained.cohort, trained.config.flip_average)
     model.save(folder / "model.keras")
-    yield _line(folder / "model.keras", "keras.saving.load_model, after import facelib.models, facelib.texture")
+    yield _line(folder / "model.keras", f"keras.saving.load_model, after import {LAYERS}")
     write_atomically(folder / "model.json", json.dumps(describe(trained), indent=2) + "\n")
     yield _line(folder / "model.json", "inputs, outputs, how to score, thresholds")
     if onnx:

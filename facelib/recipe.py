@@ -12,8 +12,8 @@ from facelib import verification
 from facelib.cohort import Cohort
 from facelib.config import TRAINING_FOLDER, Config
 from facelib.configured import build_model, uses_bfloat16
-from facelib.congealing import FaceAlignment, align_faces, fit_alignment
-from facelib.dataset import DecodedFaces, build_dataset, load_faces
+from facelib.congealing import FaceAlignment, fit_alignment
+from facelib.dataset import DecodedFaces, align_faces, build_dataset, load_faces
 from facelib.embedding import build_embedder, pair_scores
 from facelib.identities import NoFacesError, Sampler, dense_labels, split_identities, validation_pairs
 from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
@@ -43,7 +43,11 @@ class Split(NamedTuple):
 
 
 def load_split(config: Config) -> Split:
-    """The training faces of `config`, with identities held out for validation and the pairs drawn from those."""
+    """The training faces of `config`, with identities held out for validation and the pairs drawn from those.
+
+    Raises:
+        NoFacesError: no faces, or too few. CheckpointError: a file that keeps the alignment is damaged.
+    """
     faces = load_faces(
         config.faces / TRAINING_FOLDER, config.interim / "cache", config.identities_limit, config.images_limit
     )
@@ -58,13 +62,13 @@ def load_split(config: Config) -> Split:
     if config.align:
         path = alignment_file(config, faces.digest)
         alignment = fit_alignment(decoded, training, path)
-        faces = faces._replace(pixels=align_faces(alignment, decoded, path.with_suffix(".npy")))
+        kept = path.with_suffix(f".{digest([weight.tolist() for weight in alignment.get_weights()])}.npy")
+        faces = faces._replace(pixels=align_faces(alignment, decoded, kept))
     return Split(faces, decoded, alignment, dense_labels(faces.table.labels, training), *pairs)
 
 
 def alignment_file(config: Config, data_digest: str) -> Path:
-    """Where the mean face of `config` on these data is kept (``.npz``), and beside it the faces that were aligned with
-    it (``.npy``): named by all that decides them."""
+    """Where the mean face of `config` on these data is kept: named by all that decides it."""
     settings = [config.seed, config.validation_share, config.identities_limit, config.images_limit]
     name = digest(
         settings,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import reference
 
-from facelib import congealing
+from facelib import congealing, dataset
 from facelib.checkpoint import CheckpointError
 from facelib.congealing import (
     INSIDE,
@@ -14,12 +14,12 @@ from facelib.congealing import (
     PRIOR,
     STEPS,
     FaceAlignment,
-    align_faces,
     align_first,
     fit_alignment,
     look,
     restore_alignment,
 )
+from facelib.dataset import align_faces
 from facelib.similarity_transform import grid, sample
 from facelib.synthetic import draw_face, draw_identity
 
@@ -207,8 +207,19 @@ def test_aligned_faces_are_those_of_the_layer_and_are_kept(alignment, faces, tmp
     np.testing.assert_array_equal(align_faces(alignment, faces, path), aligned)
 
 
+def test_kept_faces_that_are_damaged_or_others_are_named(alignment, faces, tmp_path):
+    path = tmp_path / "faces.npy"
+    align_faces(alignment, faces[:4], path)
+    with pytest.raises(CheckpointError, match=f"{path} is of other images: remove it"):
+        align_faces(alignment, faces[:5], path)
+    for content in (b"", path.read_bytes()[:1000]):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match=f"{path} is damaged .*: remove it"):
+            align_faces(alignment, faces[:4], path)
+
+
 def test_aligning_that_was_cut_short_starts_anew(alignment, faces, tmp_path, monkeypatch):
-    monkeypatch.setattr(congealing, "BATCH", 25)
+    monkeypatch.setattr(dataset, "BATCH", 25)
 
     def interrupted(*arguments):
         yield 0
@@ -216,7 +227,7 @@ def test_aligning_that_was_cut_short_starts_anew(alignment, faces, tmp_path, mon
 
     path = tmp_path / "faces.npy"
     with monkeypatch.context() as patch:
-        patch.setattr(congealing, "track", interrupted)
+        patch.setattr(dataset, "track", interrupted)
         with pytest.raises(KeyboardInterrupt):
             align_faces(alignment, faces, path)
     assert not path.exists()

@@ -10,9 +10,12 @@ import pytest
 from facelib import configured, export
 from facelib.cohort import rareness
 from facelib.commands import main
+from facelib.congealing import FaceAlignment
 from facelib.embedding import embed, pair_scores
 from facelib.export import ExportError, build_export, export_model
+from facelib.models import UnitNorm
 from facelib.synthetic import draw_face, draw_identity
+from facelib.texture import TextureFeatures
 from facelib.trained import load_trained
 
 
@@ -48,6 +51,7 @@ def test_the_keras_file_is_the_model_with_everything_inside(trained, drawn, expe
     assert rareness_matters(expected)
     lines = list(export_model("smoke", tmp_path))
     assert [line.partition(":")[0] for line in lines] == [str(tmp_path / f"model.{end}") for end in ("keras", "json")]
+    assert all(layer.__module__ in export.LAYERS for layer in (FaceAlignment, TextureFeatures, UnitNorm))
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert_equal_to(expected, loaded.predict(drawn.astype(kind), verbose=0))
 

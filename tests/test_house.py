@@ -54,7 +54,7 @@ FLOORS = {
     "losses": {"pairwise"},
     "mining": {"pairwise"},
     "configured": {"config", "models"},
-    "dataset": {"augmentation", "identities", "images"},
+    "dataset": {"augmentation", "checkpoint", "identities", "images", "progress"},
     "embedding": {"cohort", "images"},
     "pairs": {"images", "lfw"},
     "training": {"alarms", "checkpoint", "pairwise", "progress"},
@@ -84,7 +84,7 @@ FLOORS = {
     "experiments/storage": {"experiments/study", "experiments/table"},
     "experiments/queue": {"experiments/storage", "experiments/study", "experiments/table"},
     "experiments/__main__": {
-        "config", "experiments/queue", "experiments/storage", "experiments/study", "experiments/table",
+        "checkpoint", "config", "experiments/queue", "experiments/storage", "experiments/study", "experiments/table",
         "experiments/trial", "identities", "progress",
     },
 }  # fmt: skip

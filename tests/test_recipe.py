@@ -11,6 +11,7 @@ import tensorflow as tf
 from conftest import tiny_network
 
 from facelib import configured, recipe, results, verification
+from facelib.congealing import fit_alignment
 from facelib.embedding import embed, pair_scores
 from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
 from facelib.mining import select_triplets
@@ -312,3 +313,29 @@ def test_a_run_is_named_by_the_code_that_decides_its_weights(config, tmp_path, m
     for name in ("plots", "texture", "discriminant", "streams"):
         (package / f"{name}.py").write_text("")
     assert recipe.training_folder(config, "digest") == before
+
+
+def test_the_mean_face_is_named_by_what_decides_it(config):
+    file = recipe.alignment_file(config, "digest")
+    assert file == recipe.alignment_file(config, "digest") != recipe.alignment_file(config, "other digest")
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        other = not value if isinstance(value, bool) else value + type(value)((1,) if isinstance(value, tuple) else "1")
+        changed = recipe.alignment_file(dataclasses.replace(config, **{field.name: other}), "digest")
+        decisive = field.name in ("seed", "validation_share", "identities_limit", "images_limit")
+        assert (changed.name == file.name) == (not decisive), field.name
+
+
+def test_faces_are_aligned_where_the_configuration_asks_for_it(configure):
+    plain, aligned = (recipe.load_split(configure(f"align={align}")) for align in (False, True))
+    assert plain.alignment is None and plain.faces.pixels is plain.decoded
+    np.testing.assert_array_equal(aligned.decoded, plain.decoded)
+    expected = aligned.alignment(aligned.decoded).numpy()
+    difference = np.abs(aligned.faces.pixels - expected)
+    assert difference.max() <= 1 and difference.mean() < 1e-3
+    training = plain.training_labels >= 0
+    faces = plain.faces._replace(pixels=np.where(training[:, None, None, None], plain.decoded, 0))
+    assert (faces.pixels != plain.decoded).any()
+    again = fit_alignment(faces.pixels, training, configure().interim / "again.npz")
+    for one, two in zip(again.get_weights(), aligned.alignment.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)  # slip 5: nobody who is held out is in the mean face

@@ -69,11 +69,13 @@ def test_the_calibration_is_that_of_the_people_held_out(verifier, trained_projec
     config = config_module.load_config("smoke", str(trained_project / "faces"), "validation_share=0.25")
     split = recipe.load_split(config)
     held = np.flatnonzero(split.training_labels < 0)
-    embeddings = verifier.embed(split.faces.pixels[held])
+    embeddings = verifier.embed(split.decoded[held])  # what notebook 06 aligned before, the model aligns itself
+    assert np.abs(split.decoded[held].astype(int) - split.faces.pixels[held]).mean() > 1
     labels = split.faces.table.labels[held]
     again = calibrate(labels, embeddings, trained.cohort, results["validation_threshold"])
     for found, expected in zip(again["thresholds"], results["calibration"]["thresholds"], strict=True):
-        assert found == pytest.approx(expected, abs=1e-6)
+        # aligned in other batches, a pixel between two whole numbers can fall to the other side
+        assert found == pytest.approx(expected, abs=1e-4)
 
 
 def test_verify_of_the_package_is_the_same_and_loads_once(verifier, faces, monkeypatch):

@@ -8,6 +8,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from facelib.checkpoint import CheckpointError
 from facelib.config import ROOT, Config, ConfigError
 from facelib.experiments import study
 from facelib.experiments.queue import claim, record
@@ -25,7 +26,7 @@ def open_study(config: Config, new_start: bool = False) -> Storage:
     """The storage of the study on the faces of `config`, which is that of any trial.
 
     Raises:
-        ConfigError, NoFacesError: there are no faces to train on.
+        ConfigError, NoFacesError: there are no faces to train on. CheckpointError: see `recipe.load_split`.
         TableError: the storage or the table cannot be used; the message says what to do.
     """
     folder = config.interim.parent / "experiments"
@@ -161,7 +162,7 @@ def main() -> None:
         if code == 0:
             failed = sum(row["state"] == ERROR for row in over(storage).values())
             print(f"{storage.table}: every trial is over" + f"; {failed} ended in an error" * bool(failed))
-    except (ConfigError, NoFacesError, TableError, OSError) as error:
+    except (CheckpointError, ConfigError, NoFacesError, TableError, OSError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         code = INTERRUPTED

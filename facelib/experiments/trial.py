@@ -30,7 +30,7 @@ def identify_study(data: str) -> dict:
     """What all trials of one study on the faces in `data` have in common: format, base, code and data.
 
     Raises:
-        ConfigError, NoFacesError: there are no faces to train on.
+        ConfigError, NoFacesError: there are no faces to train on. CheckpointError: see `recipe.load_split`.
     """
     config = study.configure(study.Trial("", study.SEEDS[0]), data)
     if config.drawn:
