@@ -179,7 +179,7 @@ test: $(READY)
 	@$(PYTHON) -m ruff check --quiet . && $(PYTHON) -m ruff format --check --quiet . && $(PYTHON) -m pytest
 
 lab: $(READY)
-	@$(PYTHON) -m jupyterlab notebooks
+	@TF_ENABLE_ONEDNN_OPTS=1 $(PYTHON) -m jupyterlab notebooks
 
 bench: .bench-venv/.ready
 	@.bench-venv/bin/python -m bench

@@ -26,7 +26,7 @@ FACES = 4000  # images in the mean face, at most
 PRIOR = 0.1  # weight of staying where it is, where the weight of what is seen is 1
 LIKENESS = 0.5  # correlation with the mean face; below, contrast is raised no further, which would raise noise
 FAINT = 0.01  # correlation below which nothing of a face is seen, and nothing moved
-MOST = np.array([0.15, 0.2, 0.15, 0.15], np.float32)  # of each parameter, see `FaceAlignment`
+MOST = np.array([0.15, 0.2, 0.15, 0.15], np.float32)  # of each parameter, see `similarity_transform`
 OVAL = (0.62, 0.75, 0.02)  # what of an image is compared: half of its width, of its height, how far down
 BLUR = (1.0, 5.0)  # pixels of standard deviation: of what is too fine to guide, of what is light and shade
 NOISE = 4.0  # levels of 255: less contrast than that is not raised to that of a face
@@ -138,8 +138,7 @@ def fit_alignment(pixels: np.ndarray, training: np.ndarray, path: Path) -> FaceA
     """
     if path.exists():
         return restore_alignment(path)
-    layer = FaceAlignment(name="alignment")
-    layer.build(None)
+    layer = _empty()
     rows = np.flatnonzero(training)
     glance = tf.function(lambda images: look(tf.cast(images, tf.float32)))
     looks = _in_batches(glance, pixels[rows[:: -(-len(rows) // FACES)]])
@@ -163,9 +162,14 @@ def restore_alignment(path: Path) -> FaceAlignment:
     Raises:
         CheckpointError: the file is missing or damaged.
     """
+    layer = _empty()
+    restore_checkpoint(path, {"alignment": layer.variables})
+    return layer
+
+
+def _empty():
     layer = FaceAlignment(name="alignment")
     layer.build(None)
-    restore_checkpoint(path, {"alignment": layer.variables})
     return layer
 
 

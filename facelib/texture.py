@@ -1,4 +1,4 @@
-"""Texture of a face, without learning: local binary patterns, oriented gradients, colour, in cells over the image.
+"""Texture of a face, without learning: binary patterns, cosine signs, gradients, colour, in cells over the image.
 
 On a small set of faces such features, projected to where training identities differ (see `discriminant`), are as good
 as a convolutional network that was trained on it, and they err on other pairs.
@@ -18,11 +18,10 @@ from facelib.models import UnitNorm
 CHANNELS = (((1, 1, 1), 3), ((1, -1, 0), 1), ((1, 1, -2), 2))
 CELL = 10  # pixels
 # channel, width of the image it is reduced to, radius of the pattern, offset of the cells, all in pixels
-PATTERNS = (
-    *((0, size, radius, 0) for size, radius in ((112, 1), (112, 2), (112, 3), (112, 4), (80, 1), (80, 2), (56, 1))),
-    *((0, size, 2, CELL // 2) for size in (112, 80)),
-    *((channel, size, radius, 0) for channel in (1, 2) for size, radius in ((112, 2), (112, 4), (80, 2), (56, 1))),
-)
+PATTERNS = ((0, 80, 1, 0), (0, 80, 2, 0), (0, 56, 1, 0), (0, 80, 2, CELL // 2), (1, 80, 2, 0), (2, 80, 2, 0))
+COSINES = ((56, 5), (56, 7), (56, 11))  # width of the image, of the patch around each pixel, in pixels
+COSINE_CELL = 7  # pixels
+FREQUENCIES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1), (2, 2))  # half waves down and across a patch
 GRADIENTS = ((112, 10), (80, 8), (56, 8))  # width of the image, of a cell, in pixels
 ORIENTATIONS = 18
 EQUAL = 1e-3  # of 255: values that differ by less are equal
@@ -44,6 +43,8 @@ def block_sizes() -> list[int]:
     sizes = []
     for _, size, radius, offset in PATTERNS:
         sizes.append(((size - 2 * radius - offset) // CELL) ** 2 * 59)
+    for size, width in COSINES:
+        sizes.append(((size - width + 1) // COSINE_CELL) ** 2 * 2 ** len(FREQUENCIES))
     for size, cell in GRADIENTS:
         sizes.append((size // cell - 1) ** 2 * 4 * ORIENTATIONS)
     return sizes + [width**2 for _, width in COLOURS]
@@ -56,6 +57,9 @@ class TextureFeatures(layers.Layer):
     - Histograms of uniform local binary patterns in cells (Ahonen et al. 2006, "Face description with local binary
       patterns"), for several channels, resolutions and radii; square roots of the shares, so that Euclidean distances
       are Hellinger distances.
+    - Histograms in cells of the signs of the lowest frequencies of a cosine transform around each pixel, in the manner
+      of local phase quantization (Ojansivu & Heikkilä 2008, "Blur insensitive texture classification using local phase
+      quantization") and of the filters of Kannala & Rahtu 2012 ("BSIF: binarized statistical image features").
     - Histograms of oriented gradients in cells, normalised over 2x2 cells (Dalal & Triggs 2005, "Histograms of oriented
       gradients for human detection"), square roots.
     - The colours of a coarse image.
@@ -66,11 +70,12 @@ class TextureFeatures(layers.Layer):
 
     def call(self, images):
         colours = tf.unstack(tf.cast(images, tf.float32), axis=3)
-        reduced = {
-            (channel, size): _reduce(colours, CHANNELS[channel], size)
-            for channel, size in sorted({(c, s) for c, s, *_ in PATTERNS} | {(0, s) for s, _ in GRADIENTS} | {*COLOURS})
+        needed = {(channel, size) for channel, size, *_ in PATTERNS + COLOURS} | {
+            (0, s) for s, _ in COSINES + GRADIENTS
         }
+        reduced = {key: _reduce(colours, CHANNELS[key[0]], key[1]) for key in sorted(needed)}
         blocks = [_patterns(reduced[c, size], radius, offset) for c, size, radius, offset in PATTERNS]
+        blocks += [_cosine_signs(reduced[0, size], width) for size, width in COSINES]
         blocks += [_gradients(reduced[0, size], cell) for size, cell in GRADIENTS]
         blocks += [tf.reshape(reduced[key], (-1, key[1] ** 2)) for key in COLOURS]
         return tf.concat(blocks, axis=1)
@@ -116,7 +121,7 @@ def _reduce(colours, channel, size):
     if size < SIZE:
         rows = _triangles(size)
         image = tf.einsum("ih,nhw,jw->nij", rows, tf.cast(image, tf.float64), rows)
-    return tf.cast(image / divisor, tf.float32)
+    return tf.cast(image * (1 / divisor), tf.float32)  # what a graph makes of a quotient, here without one as well
 
 
 def _triangles(size):
@@ -146,9 +151,32 @@ def _patterns(images, radius, offset):
         top, left = radius * (1 + down), radius * (1 + across)
         higher = images[:, top : top + inner, left : left + inner] >= centre - EQUAL
         code += tf.cast(higher, tf.int32) * 2**bit
-    cells, down, across = _cells(tf.gather(uniform_patterns(), code), CELL)
-    counts = tf.math.bincount(cells, minlength=59, maxlength=59, dtype=tf.float32, axis=-1)
-    return tf.reshape(tf.sqrt(counts) / CELL, (-1, down * across * 59))
+    return _histograms(tf.gather(uniform_patterns(), code), CELL, 59)
+
+
+def _cosine_signs(images, width):
+    # Quarters of a level as whole numbers: the sums stay below 2^24, and are exact. 0.6 instead of a half, so that what
+    # many pixels are in a reduced image, a multiple of 1/48, is no border.
+    quarters = tf.floor(4 * images + 0.6)[..., None]
+    sums = tf.nn.conv2d(quarters, cosine_filters(width)[:, :, None], 1, "VALID")
+    bits = tf.reshape(tf.cast(sums > 0, tf.float32), (-1, len(FREQUENCIES)))
+    codes = tf.linalg.matvec(bits, 2.0 ** np.arange(len(FREQUENCIES), dtype=np.float32))
+    places = images.shape[1] - width + 1
+    return _histograms(tf.cast(tf.reshape(codes, (-1, places, places)), tf.int32), COSINE_CELL, 2 ** len(FREQUENCIES))
+
+
+def cosine_filters(width: int) -> np.ndarray:
+    """(width, width, 8) float32, the waves of FREQUENCIES over a patch of odd width: whole numbers with a sum of 0."""
+    waves = np.rint(8 * np.cos(np.pi * np.outer(np.arange(3), np.arange(width) + 0.5) / width))
+    waves[1:, width // 2] -= waves[1:].sum(axis=1)
+    return np.stack([np.outer(waves[down], waves[across]) for down, across in FREQUENCIES], axis=2).astype(np.float32)
+
+
+def _histograms(codes, cell, bins):
+    # square roots of the shares of each code in each cell
+    cells, down, across = _cells(codes, cell)
+    counts = tf.math.bincount(cells, minlength=bins, maxlength=bins, dtype=tf.float32, axis=-1)
+    return tf.reshape(tf.sqrt(counts) / cell, (-1, down * across * bins))
 
 
 def _gradients(images, cell):

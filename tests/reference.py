@@ -204,6 +204,33 @@ def pattern_features(image, radius, offset, cell=10):
     return features
 
 
+def cosine_features(image, width, cell=7):
+    """Roots of the shares of the 256 codes in each cell, rows of cells from the top left.
+
+    Bit by bit: is the sum of a patch around the pixel, weighed by a wave with so many halves down and across, above 0?
+    The patch is taken in quarters of a level, the wave in eighths, its middle such that a flat patch gives 0.
+    """
+    n = len(image)
+    halves = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1), (2, 2))
+    waves = [
+        [round(8 * math.cos(math.pi * half * (place + 0.5) / width)) for place in range(width)] for half in range(3)
+    ]
+    for wave in waves[1:]:
+        wave[width // 2] -= sum(wave)
+    quarters, features = np.floor(np.asarray(image, np.float64) * 4 + 0.6), []
+    cells = (n - width + 1) // cell
+    for top in range(0, cells * cell, cell):
+        for left in range(0, cells * cell, cell):
+            counts = [0] * 256
+            for row in range(top, top + cell):
+                for column in range(left, left + cell):
+                    patch = quarters[row : row + width, column : column + width]
+                    sums = [np.array(waves[down]) @ patch @ np.array(waves[across]) for down, across in halves]
+                    counts[sum((total > 0) << bit for bit, total in enumerate(sums))] += 1
+            features += [math.sqrt(count / cell**2) for count in counts]
+    return features
+
+
 def gradient_features(image, cell, orientations=18):
     """Roots of the gradients' sizes by direction in 2x2 cells, each four divided by their norm (plus cell^2 / 1000)."""
     n = len(image)
@@ -226,11 +253,12 @@ def gradient_features(image, cell, orientations=18):
     return features
 
 
-def texture_features(image, patterns, gradients, colours):
-    """All blocks of an image (n, n, 3); the last three arguments are the settings of each block."""
+def texture_features(image, patterns, cosines, gradients, colours):
+    """All blocks of an image (n, n, 3); the other arguments are the settings of each block."""
     red, green, blue = np.moveaxis(np.asarray(image, np.float64), 2, 0)
     channels = ((red + green + blue) / 3, red - green, (red + green) / 2 - blue)
     blocks = [pattern_features(reduced(channels[c], size), radius, offset) for c, size, radius, offset in patterns]
+    blocks += [cosine_features(reduced(channels[0], size), width) for size, width in cosines]
     blocks += [gradient_features(reduced(channels[0], size), cell) for size, cell in gradients]
     blocks += [reduced(channels[c], size).ravel() for c, size in colours]
     return blocks

@@ -1,6 +1,9 @@
 """The exported model gives the embeddings and the rareness of the one that was trained, on drawn faces."""
 
 import json
+import os
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 from facelib import configured, export
 from facelib.cohort import rareness
 from facelib.commands import main
+from facelib.config import ROOT
 from facelib.congealing import FaceAlignment
 from facelib.embedding import embed, pair_scores
 from facelib.export import ExportError, build_export, export_model
@@ -58,6 +62,19 @@ def test_the_keras_file_is_the_model_with_everything_inside(trained, drawn, expe
 
 def rareness_matters(expected):
     return np.ptp(expected[1]) > 1e-3
+
+
+def test_a_fresh_process_needs_the_named_modules_alone(trained, drawn, expected, tmp_path):
+    list(export_model("smoke", tmp_path))
+    np.save(tmp_path / "faces.npy", drawn[:5])
+    script = f"""
+import {export.LAYERS}, keras, numpy
+found = keras.saving.load_model("model.keras").predict(numpy.load("faces.npy"), verbose=0)
+numpy.savez("found.npz", **found)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert_equal_to([values[:5] for values in expected], np.load(tmp_path / "found.npz"))
 
 
 def test_the_formula_that_is_handed_on_gives_the_score(trained, drawn, expected, tmp_path):
