@@ -14,7 +14,7 @@ def test_every_declared_trial_can_be_configured_and_keeps_its_settings():
         config = configure(trial, "drawn")
         assert config.seed == trial.seed
         assert settings_of(trial.settings) == trial.settings
-    assert configure(Trial("", 8), "drawn").epochs == 5
+    assert configure(Trial("", 8), "drawn").epochs == 3
 
 
 def test_equal_configurations_are_one_trial():
@@ -34,7 +34,7 @@ def test_the_first_seed_of_everything_comes_before_the_other_seeds():
     assert repeated == set(study.REPEATED)
     lengths = [(configure(trial, "drawn"), trial.seed) for trial in declared(["minutes"])]
     assert [(config.epochs, config.steps_per_epoch, seed) for config, seed in lengths] == [
-        (minutes, 500, 7) for minutes in (1, 2, 5, 10, 20, 30)
+        (minutes, study.MINUTE, 7) for minutes in (1, 2, 5, 10, 20, 30)
     ]
 
 
@@ -48,22 +48,22 @@ def test_the_longest_trials_are_the_recipe_of_best():
 def test_batches_of_another_size_see_as_many_images():
     for overrides in TABLES["P x K"].values():
         config = load_config(study.PROFILE, "drawn", f"{study.BASE} {overrides}")
-        assert images(config) == images(BASE) == 128_000
+        assert images(config) == images(BASE) == 38_400
         share = config.warmup_steps / config.steps_per_epoch
         assert share == BASE.warmup_steps / BASE.steps_per_epoch
 
 
 def test_only_the_minutes_are_of_another_length():
     for trial, places in declared().items():
-        assert configure(trial, "drawn").epochs == 5 or {table for table, _ in places} == {study.MINUTES}
+        assert configure(trial, "drawn").epochs == BASE.epochs or {table for table, _ in places} == {study.MINUTES}
 
 
 def test_the_reference_is_that_of_the_profile():
     mended = load_config(study.PROFILE, "drawn", f"{study.BASE} {TABLES['system']['reference, mended']}")
-    profile = load_config("reference", "drawn", "epochs=5 steps_per_epoch=26")
+    profile = load_config("reference", "drawn", f"epochs={BASE.epochs} steps_per_epoch=20")
     assert vars(mended) | {"profile": ""} == vars(profile) | {"profile": ""}
     was = load_config(study.PROFILE, "drawn", f"{study.BASE} {TABLES['system']['reference as it was']}")
-    profile = load_config("reference-as-it-was", "drawn", "epochs=5 steps_per_epoch=26")
+    profile = load_config("reference-as-it-was", "drawn", f"epochs={BASE.epochs} steps_per_epoch=20")
     assert vars(was) | {"profile": ""} == vars(profile) | {"profile": ""}
 
 
