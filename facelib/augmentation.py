@@ -13,16 +13,17 @@ MESH = 4  # cells across and down, in which an image is warped
 RAMP = np.linspace(-1, 1, SIZE, dtype=np.float32)[:, None]  # from one edge of an image to the opposite one
 
 
-def augment(images: np.ndarray, seed: int, step: int, strength: float) -> np.ndarray:
+def augment(images: np.ndarray, seed: int, step: int, strength: float, warp_share: float = 1.0) -> np.ndarray:
     """Training variations: those of `warp`, then contrast, colour, grey, resolution, light, a covered patch.
 
     Args:
-        images: (N, 112, 112, 3) uint8. strength: near 0 only the mirror image is left.
+        images: (N, 112, 112, 3) uint8. strength: near 0 only the mirror image is left. warp_share: of the strength,
+            for those of `warp`.
 
     Returns:
         (N, 112, 112, 3) uint8.
     """
-    result = warp(images, seed, step, strength)
+    result = warp(images, seed, step, strength * warp_share)
     generator = np.random.default_rng((seed, 6, step))
     colours = _draw_colours(generator, len(images), strength)
     patches = _draw_patches(generator, len(images), strength)

@@ -12,7 +12,6 @@ TRAINING_FOLDER = "casia-webface"
 TEST_FOLDER = "labeled-faces-in-the-wild"
 PAIRS_FILE = "lfw_test_pairs.txt"
 
-
 CHOICES = {
     "network": ("residual", "shallow_inception_resnet_v2"),
     "loss": ("circle", "triplet"),
@@ -59,6 +58,7 @@ class Config:
     repeat_images: bool = True  # identities with 2 to K-1 images take part, their images drawn again
     replayed_batches: int = 0  # so many batches over and over, as the reference system had it; 0: always new ones
     augmentation: float = 0.8  # strength; 0 shows the images as they are
+    warp_share: float = 0.4  # of that strength, for shift, zoom and rotation: aligned faces differ little in them
 
     # network
     network: str = "residual"

@@ -69,7 +69,9 @@ def align_faces(layer, pixels: np.ndarray, path: Path) -> np.ndarray:
     return aligned
 
 
-def build_dataset(pixels, labels, sampler: Sampler, first_step: int = 0, augmentation: float = 0.0) -> tf.data.Dataset:
+def build_dataset(
+    pixels, labels, sampler: Sampler, first_step: int = 0, augmentation: float = 0.0, warp_share: float = 1.0
+) -> tf.data.Dataset:
     """Endless batches from `first_step` on: pairs of (identities, images), in that order.
 
     Batch `step` is the same whenever it is drawn: its images are those of `sampler.batch(step)`, its augmentation is
@@ -77,7 +79,8 @@ def build_dataset(pixels, labels, sampler: Sampler, first_step: int = 0, augment
 
     Args:
         pixels: (n, 112, 112, 3) uint8, may be memory-mapped. labels: (n,) int32.
-        augmentation: strength of `augmentation.augment`; 0 leaves the images as they are.
+        augmentation, warp_share: strength of `augmentation.augment`, of which 0 leaves the images as they are, and the
+            share of it for its `warp`.
 
     Returns:
         Dataset with element_spec (identities (N,) int32, images (N, 112, 112, 3) float32 in [0, 255]), N = P * K.
@@ -87,7 +90,9 @@ def build_dataset(pixels, labels, sampler: Sampler, first_step: int = 0, augment
     def draw(step):
         rows = sampler.batch(int(step))
         images = pixels[rows]
-        return labels[rows], augment(images, sampler.seed, int(step), augmentation) if augmentation else images
+        if augmentation:
+            images = augment(images, sampler.seed, int(step), augmentation, warp_share)
+        return labels[rows], images
 
     def batch(step):
         identities, images = tf.numpy_function(draw, [step], (tf.int32, tf.uint8))

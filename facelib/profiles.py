@@ -3,9 +3,9 @@
 # fmt: off
 REFERENCE = {  # network, batches, loss and optimizer of the reference system
     "identities_per_batch": 50, "images_per_identity": 5, "align": False, "repeat_images": False, "augmentation": 0.0,
-    "network": "shallow_inception_resnet_v2", "margin": 0.15, "gamma": 16.0, "later_mining_epoch": 50,
-    "pairs_weight": 0.0, "learning_rate": 1e-4, "decay": "none", "warmup_steps": 0, "weight_decay": 0.0,
-    "texture_share": 0.0, "flip_average": False, "rareness_weight": 0.0,
+    "warp_share": 1.0, "network": "shallow_inception_resnet_v2", "margin": 0.15, "gamma": 16.0,
+    "later_mining_epoch": 50, "pairs_weight": 0.0, "learning_rate": 1e-4, "decay": "none", "warmup_steps": 0,
+    "weight_decay": 0.0, "texture_share": 0.0, "flip_average": False, "rareness_weight": 0.0,
 }
 PROFILES = {
     # every part once, in about 90 s; its figures prove nothing

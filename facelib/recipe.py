@@ -96,7 +96,7 @@ def batches_from(config: Config, split: Split, sampler: Sampler):
 
     def batches(first_step):
         pixels, labels = split.faces.pixels, split.training_labels
-        return iter(build_dataset(pixels, labels, sampler, first_step, config.augmentation))
+        return iter(build_dataset(pixels, labels, sampler, first_step, config.augmentation, config.warp_share))
 
     return batches
 

@@ -147,6 +147,15 @@ def test_warp_of_strength_0_is_each_image_or_its_mirror_image():
     assert 4 < kept.sum() < 20
 
 
+def test_the_share_is_of_the_warp_alone(monkeypatch):
+    strengths = []
+    monkeypatch.setattr(augmentation, "warp", lambda images, *_: strengths.append(_[2]) or images.copy())
+    some, all_of_it = (augment(noise(), 5, 6, 0.8, share) for share in (0.5, 1.0))
+    assert strengths == [0.4, 0.8]
+    np.testing.assert_array_equal(some, all_of_it)
+    assert np.abs(some - noise().astype(float)).mean() > 3
+
+
 def test_augmentation_is_the_warp_and_then_colours_and_light(monkeypatch):
     """Each pixel is a linear function of the warped one's colour, times light that rises evenly; but for the patch."""
     monkeypatch.setattr(augmentation, "_draw_widths", lambda generator, count, strength: [112] * count)

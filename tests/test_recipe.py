@@ -11,6 +11,7 @@ import tensorflow as tf
 from conftest import tiny_network
 
 from facelib import configured, recipe, results, verification
+from facelib.augmentation import augment
 from facelib.congealing import fit_alignment
 from facelib.embedding import embed, pair_scores
 from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
@@ -50,6 +51,14 @@ def test_batches_are_drawn_from_training_faces_and_resume_anywhere(configure):
         np.testing.assert_array_equal(identities, split.training_labels[rows])
         np.testing.assert_array_equal(images, split.faces.pixels[rows].astype(np.float32))
         assert min(identities) >= 0
+
+
+def test_batches_are_varied_and_warped_as_strongly_as_the_configuration_says(configure, split):
+    config = configure("augmentation=0.9 warp_share=0.3")
+    sampler = recipe.build_sampler(config, split)
+    _, images = next(recipe.batches_from(config, split, sampler)(4))
+    expected = augment(split.faces.pixels[sampler.batch(4)], config.seed, 4, 0.9, 0.3)
+    np.testing.assert_array_equal(images, expected.astype(np.float32))
 
 
 def test_batches_are_replayed_where_the_configuration_says_so(configure, split):

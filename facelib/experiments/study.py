@@ -60,6 +60,8 @@ TABLES = {
         "0": "augmentation=0.0",
         "0.4": "augmentation=0.4",
         "1.2": "augmentation=1.2",
+        "0.8, warped as much": "warp_share=1.0",
+        "0.8, hardly warped": "warp_share=0.1",
     },
     "auxiliary weight": {
         "pairs 1": "",

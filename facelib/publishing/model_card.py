@@ -82,10 +82,10 @@ images that show one face each, cropped as closely as the training images.
 {parity}- Embeddings are biometric data, and so is the cohort of training faces that the files of the model hold.
 """
 RECIPE = (
-    "network", "embedding_size", "identities_per_batch", "images_per_identity", "augmentation", "loss", "margin",
-    "gamma", "mining", "triplets_weight", "pairs_weight", "classes_weight", "auxiliary_margin", "auxiliary_gamma",
-    "epochs", "steps_per_epoch", "learning_rate", "decay", "weight_decay", "texture_share", "flip_average",
-    "rareness_weight", "rareness_neighbours",
+    "network", "embedding_size", "identities_per_batch", "images_per_identity", "augmentation", "warp_share",
+    "loss", "margin", "gamma", "mining", "triplets_weight", "pairs_weight", "classes_weight", "auxiliary_margin",
+    "auxiliary_gamma", "epochs", "steps_per_epoch", "learning_rate", "decay", "weight_decay", "texture_share",
+    "flip_average", "rareness_weight", "rareness_neighbours",
 )  # fmt: skip
 
 
