@@ -141,9 +141,10 @@ def test_without_a_face_nothing_moves(faces):
 
 
 def test_a_face_is_moved_alike_whatever_else_is_in_the_batch(alignment, faces):
-    found = find(alignment, faces)
+    found, moved = find(alignment, faces), alignment(faces)
     for row in (0, 7):
         np.testing.assert_allclose(find(alignment, faces[row : row + 1])[0], found[row], atol=ROUNDING)
+        np.testing.assert_array_equal(alignment(faces[row : row + 1])[0], moved[row])  # to the last pixel
     assert len(np.unique(found[:, 0])) > 40
 
 
