@@ -4,7 +4,9 @@ import os
 
 # read when TensorFlow is imported
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up chatter is not for a notebook
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # on its own it takes the faster kernels with AVX-512 only
+os.environ.setdefault(
+    "TF_ENABLE_ONEDNN_OPTS", "1"
+)  # the faster kernels, which it leaves out by itself on older processors
 
 
 def verify(image_a, image_b, far: float | None = None, profile: str = "laptop", crop=None):

@@ -58,7 +58,7 @@ class Config:
     repeat_images: bool = True  # identities with 2 to K-1 images take part, their images drawn again
     replayed_batches: int = 0  # so many batches over and over, as the reference system had it; 0: always new ones
     augmentation: float = 0.8  # strength; 0 shows the images as they are
-    warp_share: float = 0.4  # of that strength, for shift, zoom and rotation: aligned faces differ little in them
+    warp_share: float = 0.4  # of that strength, for `augmentation.warp`: aligned faces differ little in place
 
     # network
     network: str = "residual"

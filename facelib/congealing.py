@@ -84,7 +84,7 @@ class FaceAlignment(layers.Layer):
 
     def call(self, images):
         images = tf.cast(images, tf.float32)
-        # what sums round to depends on the processor, and on the other images; 4096ths of half an image do not
+        # how sums round depends on the processor and on the other images; whole 4096ths of half an image seldom do
         parameters = tf.round(self.find(look(images)) * 4096) / 4096
         moved = sample(images, parameters, *grid(SIZE))
         return tf.reshape(tf.round(moved), (-1, SIZE, SIZE, 3))

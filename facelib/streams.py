@@ -27,7 +27,7 @@ DECISIVE = (
     "augmentation", "cohort", "congealing", "dataset", "discriminant", "embedding", "identities", "images", "recipe",
     "similarity_transform", "streams", "texture",
 )  # fmt: skip
-COPIES_STRENGTH = 0.3  # of the shift, zoom and rotation of the copies, see `augmentation.warp`
+COPIES_STRENGTH = 0.3  # of the copies, see `augmentation.warp`
 BATCH = 64  # images whose features are computed at once
 IMAGES_EACH = 8  # most images of an identity, where there are more than `texture_images` in all
 

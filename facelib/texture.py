@@ -121,7 +121,7 @@ def _reduce(colours, channel, size):
     if size < SIZE:
         rows = _triangles(size)
         image = tf.einsum("ih,nhw,jw->nij", rows, tf.cast(image, tf.float64), rows)
-    return tf.cast(image * (1 / divisor), tf.float32)  # what a graph makes of a quotient, here without one as well
+    return tf.cast(image * (1 / divisor), tf.float32)  # a graph would make a product of a quotient
 
 
 def _triangles(size):
@@ -155,11 +155,11 @@ def _patterns(images, radius, offset):
 
 
 def _cosine_signs(images, width):
-    # Quarters of a level as whole numbers: the sums stay below 2^24, and are exact. 0.6 instead of a half, so that what
-    # many pixels are in a reduced image, a multiple of 1/48, is no border.
+    # Quarters of a level as whole numbers: the sums stay below 2^24, and are exact. With 0.6 instead of a half, none of
+    # the fractions that a reduction to half the width leaves is a border.
     quarters = tf.floor(4 * images + 0.6)[..., None]
     sums = tf.nn.conv2d(quarters, cosine_filters(width)[:, :, None], 1, "VALID")
-    bits = tf.reshape(tf.cast(sums > 0, tf.float32), (-1, len(FREQUENCIES)))
+    bits = tf.reshape(tf.cast(sums > 0.5, tf.float32), (-1, len(FREQUENCIES)))
     codes = tf.linalg.matvec(bits, 2.0 ** np.arange(len(FREQUENCIES), dtype=np.float32))
     places = images.shape[1] - width + 1
     return _histograms(tf.cast(tf.reshape(codes, (-1, places, places)), tf.int32), COSINE_CELL, 2 ** len(FREQUENCIES))

@@ -149,7 +149,9 @@ def test_warp_of_strength_0_is_each_image_or_its_mirror_image():
 
 def test_the_share_is_of_the_warp_alone(monkeypatch):
     strengths = []
-    monkeypatch.setattr(augmentation, "warp", lambda images, *_: strengths.append(_[2]) or images.copy())
+    monkeypatch.setattr(
+        augmentation, "warp", lambda images, seed, step, strength: strengths.append(strength) or images.copy()
+    )
     some, all_of_it = (augment(noise(), 5, 6, 0.8, share) for share in (0.5, 1.0))
     assert strengths == [0.4, 0.8]
     np.testing.assert_array_equal(some, all_of_it)

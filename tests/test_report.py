@@ -64,7 +64,7 @@ RESULTS = {
         ]),
     ),
     "08_experiments": dict(
-        faces="real", trials=63, failed=3,
+        faces="real", trials=63, failed=3, hours=5.2,
         factors=[
             dict(table=name, best="the better", choices=[
                 dict(name="the worse", roc_auc=0.8, spread=None), dict(name="none", roc_auc=None, spread=None),
@@ -102,7 +102,8 @@ def report(tmp_path):
             (run / "figures" / f"{name}.svg").write_text(FIGURE.format(width=width, height=height))
         source = tmp_path / "report.typ"
         pages = pypdf.PdfReader(io.BytesIO(compile_report(source, run))).pages
-        return [" ".join(page.extract_text().split()) for page in pages], measure_body(source, run)
+        texts = [page.extract_text().split()[:-1] for page in pages]  # the last word of a page is its number
+        return [" ".join(words) for words in texts], measure_body(source, run)
 
     return compile_changed
 
@@ -186,6 +187,9 @@ def test_every_page_says_when_faces_are_drawn(report):
         (dict(pairs_weight=0.5, classes_weight=0.1), "all pairs of the batch and class proxies"),
         (dict(flip_average=False, bfloat16_used=False, repeat_images=False, augmentation=0.0), "is embedded once, and"),
         (dict(median=9.0), "A batch takes"),
+        (dict(align=True, warp_share=0.4), "and, gently since faces are aligned, shifted"),
+        (dict(align=True, warp_share=1.0), "and shifted, zoomed"),
+        (dict(align=False, warp_share=0.4), "and shifted, zoomed"),
         (dict(best_crop_side=144), "mean training face gives 144 pixels"),
         (dict(comparison=[PLAIN, dict(PLAIN, name="its rival", validation_roc_auc=0.6)]), "cannot settle that choice"),
         (dict(comparison_steps=4), "which is too short to rank them"),

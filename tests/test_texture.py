@@ -151,8 +151,7 @@ def test_a_flat_image_has_one_pattern_no_wave_and_no_gradient():
         shares = block.reshape(-1, bins) ** 2
         np.testing.assert_allclose(shares[:, expected], 1, atol=1e-6)
         assert np.delete(shares, expected, axis=1).max() == 0
-    for block in blocks[CELLS:-2]:
-        assert np.abs(block).max() < 0.05
+    assert max(np.abs(block).max() for block in blocks[CELLS:-2]) == 0
     np.testing.assert_allclose(blocks[-2], 40 - 90, atol=1e-3)
     np.testing.assert_allclose(blocks[-1], (40 + 90) / 2 - 200, atol=1e-3)
 
@@ -176,13 +175,14 @@ def test_shares_of_a_cell_add_up_to_1(faces):
 
 
 def test_brightness_and_contrast_leave_the_patterns(grained):
-    """But for what is nearly equal: pixels are whole numbers, and so are quarters of a level under a wave."""
+    """But for what is nearly equal, and for what is rounded to quarters of a level under a wave."""
     whole = np.rint(grained)
     layer, darker = TextureFeatures(), 0.5 * whole + 10
+    bounds = [5e-3] * len(PATTERNS) + [0.025, 0.018, 0.012]  # the wider a wave, the less do roundings matter
     before, after = (blocks_of(layer(image[None]).numpy()[0]) for image in (whole, darker))
     for number in range(CELLS):
         changed = np.abs(after[number] - before[number]) > 1e-4
-        assert changed.mean() < (5e-3 if number < len(PATTERNS) else 0.03), number
+        assert changed.mean() < bounds[number], number
     for number in range(CELLS, CELLS + len(GRADIENTS)):
         assert np.abs(after[number] - before[number]).max() < 0.02  # normalised, but for flat cells
     assert np.abs(after[-1] - before[-1]).max() > 5

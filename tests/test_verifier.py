@@ -1,6 +1,7 @@
 """The trained model in use: the scores are those of notebook 06, whatever an image comes as."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -105,6 +106,14 @@ def _counting(function, calls, model):
         return function(self, *arguments, **options)
 
     return counted
+
+
+@pytest.mark.parametrize("chosen, expected", [({}, "1"), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "0")])
+def test_importing_the_package_asks_for_the_faster_kernels_unless_told_otherwise(chosen, expected):
+    code = "import facelib, os; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    environment = {key: value for key, value in os.environ.items() if key != "TF_ENABLE_ONEDNN_OPTS"} | chosen
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == expected
 
 
 def test_importing_the_package_loads_nothing():
