@@ -93,8 +93,8 @@ class FaceAlignment(layers.Layer):
         """Where the faces are: parameters (N, 4) float32 of images (N, 56, 56, 1) as `look` shows them."""
         expected = tf.gather(self.face.value, INSIDE)
         expected -= tf.reduce_mean(expected)
-        parameters = tf.zeros((tf.shape(looks)[0], 4))
-        for _ in range(STEPS):
+
+        def step(number, parameters):
             seen = sample(looks, parameters, X[INSIDE], Y[INSIDE])[:, :, 0]  # shape (N, m)
             seen -= tf.reduce_mean(seen, axis=1, keepdims=True)
             # 1 is little beside the sum over a face, and much beside that over a flat image
@@ -103,7 +103,11 @@ class FaceAlignment(layers.Layer):
             differs = scale / tf.maximum(likeness, LIKENESS) * seen - expected
             differs = tf.where(likeness > FAINT, differs, 0.0)
             steps = tf.matmul(differs, self.descent.value) + tf.matmul(parameters, self.pull.value)
-            parameters = tf.clip_by_value(undo(parameters, steps), -MOST, MOST)
+            return number + 1, tf.clip_by_value(undo(parameters, steps), -MOST, MOST)
+
+        # a loop in the graph, which is traced and optimised once instead of ten times
+        start = (0, tf.zeros((tf.shape(looks)[0], 4)))
+        _, parameters = tf.while_loop(lambda number, _: number < STEPS, step, start)
         return undo(parameters, self.middle.value[None])
 
     def compute_output_shape(self, shape):

@@ -7,13 +7,13 @@ from facelib.cohort import Cohort, combine, rareness
 from facelib.images import SIZE
 
 
-def build_embedder(model, flip_average: bool = False, batch_size: int = 256):
+def build_embedder(model, flip_average: bool = False, batch_size: int = 64):
     """Function from (n, 112, 112, 3) uint8 images to (n, d) float32 embeddings of unit norm, by `model` as it is then.
 
     Args:
         model: maps (N, 112, 112, 3) float32 in [0, 255] to (N, d) unit-norm embeddings.
         flip_average: add the embedding of the mirror image, then normalise.
-        batch_size: images at once.
+        batch_size: images at once; what is computed for many more of them no longer fits into a processor's cache.
 
     Raises (the function):
         ValueError: images of another type or shape.
@@ -41,7 +41,7 @@ def build_embedder(model, flip_average: bool = False, batch_size: int = 256):
     return embedder
 
 
-def embed(model, pixels, flip_average: bool = False, batch_size: int = 256) -> np.ndarray:
+def embed(model, pixels, flip_average: bool = False, batch_size: int = 64) -> np.ndarray:
     """Embeddings (n, d) of the images `pixels` (n, 112, 112, 3), each embedded once; see `build_embedder`."""
     return build_embedder(model, flip_average, batch_size)(pixels)
 

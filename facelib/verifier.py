@@ -15,7 +15,7 @@ from facelib.progress import track
 from facelib.trained import Trained, find_threshold, load_trained
 
 WHOLE = "whole"  # instead of a crop: the whole image is the face, cropped as the training images are
-BATCH = 256  # images decoded and embedded at once
+BATCH = 256  # images decoded at once
 
 
 class CropError(UnreadableImageError):
@@ -58,7 +58,7 @@ class Verifier:
 
     def __init__(self, trained: Trained):
         self.trained = trained
-        self._embedder = build_embedder(trained.model, trained.config.flip_average, BATCH)
+        self._embedder = build_embedder(trained.model, trained.config.flip_average)
 
     def read(self, image, crop=None) -> np.ndarray:
         """An image as the network takes it, (112, 112, 3) uint8, by the decoder of training.
