@@ -26,7 +26,7 @@ def model():
     keras.utils.set_random_seed(1)
     inputs = keras.Input((SIZE, SIZE, 3))
     x = layers.Rescaling(1 / 127.5, -1)(inputs)
-    x = layers.Conv2D(4, 8, 16, activation="tanh")(x)
+    x = layers.Conv2D(4, 8, 16, activation="relu")(x)
     x = layers.Dropout(0.5)(layers.Flatten()(x))
     return keras.Model(inputs, UnitNorm()(layers.Dense(D)(x)))
 
