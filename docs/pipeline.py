@@ -10,6 +10,7 @@ import numpy as np
 
 from facelib import plots
 from facelib.augmentation import augment
+from facelib.config import Config
 from facelib.synthetic import draw_face, draw_identity
 
 SQUARE = (61, 64, 128)  # the crop of a face in its frame
@@ -30,7 +31,10 @@ def main():
     heading = {"fontsize": 12, "fontweight": "bold", "pad": 10}
     mosaic(axes[0], faces)
     axes[0].set_title("1  faces, a folder per person", **heading)
-    mosaic(axes[1], np.stack([augment(row, 1, step, 1.0) for step, row in enumerate(faces)]))
+    mosaic(
+        axes[1],
+        np.stack([augment(row, 1, step, Config.augmentation, Config.warp_share) for step, row in enumerate(faces)]),
+    )
     axes[1].set_title("2  a P x K batch, varied", **heading)
     network(axes[2])
     axes[2].set_title("3  the network", **heading)

@@ -2,11 +2,10 @@
 
 import os
 
-# read when TensorFlow is imported
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up chatter is not for a notebook
-os.environ.setdefault(
-    "TF_ENABLE_ONEDNN_OPTS", "1"
-)  # the faster kernels, which it leaves out by itself on older processors
+# TensorFlow reads these when it is imported: no start-up chatter; its faster kernels, which it takes by itself only on
+# newer processors
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 def verify(image_a, image_b, far: float | None = None, profile: str = "laptop", crop=None):

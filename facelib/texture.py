@@ -70,9 +70,7 @@ class TextureFeatures(layers.Layer):
 
     def call(self, images):
         colours = tf.unstack(tf.cast(images, tf.float32), axis=3)
-        needed = {(channel, size) for channel, size, *_ in PATTERNS + COLOURS} | {
-            (0, s) for s, _ in COSINES + GRADIENTS
-        }
+        needed = {(c, s) for c, s, *_ in PATTERNS + COLOURS} | {(0, s) for s, _ in COSINES + GRADIENTS}
         reduced = {key: _reduce(colours, CHANNELS[key[0]], key[1]) for key in sorted(needed)}
         blocks = [_patterns(reduced[c, size], radius, offset) for c, size, radius, offset in PATTERNS]
         blocks += [_cosine_signs(reduced[0, size], width) for size, width in COSINES]
@@ -159,6 +157,7 @@ def _cosine_signs(images, width):
     # the fractions that a reduction to half the width leaves is a border.
     quarters = tf.floor(4 * images + 0.6)[..., None]
     sums = tf.nn.conv2d(quarters, cosine_filters(width)[:, :, None], 1, "VALID")
+    # of no images the convolution's result has a wrong shape, which reshaping mends
     bits = tf.reshape(tf.cast(sums > 0.5, tf.float32), (-1, len(FREQUENCIES)))
     codes = tf.linalg.matvec(bits, 2.0 ** np.arange(len(FREQUENCIES), dtype=np.float32))
     places = images.shape[1] - width + 1

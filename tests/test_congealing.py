@@ -145,9 +145,8 @@ def test_a_face_is_moved_alike_whatever_else_is_in_the_batch(alignment, faces):
     for row in (0, 7):
         np.testing.assert_allclose(find(alignment, faces[row : row + 1])[0], found[row], atol=ROUNDING)
     alone = np.concatenate([alignment(faces[row : row + 1]) for row in range(len(faces))])
-    assert (alone == moved.numpy()).all(
-        axis=(1, 2, 3)
-    ).mean() > 0.9  # to the last pixel, but for a face in some hundreds
+    same = (alone == moved.numpy()).all(axis=(1, 2, 3))  # to the last pixel, but for a face in some hundreds
+    assert same.mean() > 0.9
     assert len(np.unique(found[:, 0])) > 40
 
 

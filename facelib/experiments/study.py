@@ -10,7 +10,7 @@ import dataclasses
 from typing import NamedTuple
 
 from facelib.config import Config, load_config
-from facelib.profiles import PROFILES, REFERENCE
+from facelib.profiles import REFERENCE
 
 FORMAT = 1  # of the recorded trials; raise it when their figures change their meaning
 PROFILE = "laptop"
@@ -20,7 +20,8 @@ SEEDS = (7, 8, 9)
 REPEATED = ("loss", "mining", "network")  # tables with all seeds; the others have the first one
 
 TRIPLETS_ALONE = "pairs_weight=0.0"
-MORE_PASSES = " ".join(f"{key}={PROFILES['best'][key]}" for key in ("augmentation", "weight_decay"))
+BEST = load_config("best", "drawn")
+LONGER = " ".join(f"{key}={getattr(BEST, key)}" for key in ("augmentation", "weight_decay", "warmup_steps"))
 MENDED = "embedding_size=256 steps_per_epoch=12 " + " ".join(f"{key}={value}" for key, value in REFERENCE.items())
 
 # table -> choices: name and what it changes of the base, which is the choice that changes nothing
@@ -87,7 +88,7 @@ TABLES = {
     },
     "minutes": {
         **{f"{minutes}": f"epochs={minutes} steps_per_epoch={STEPS_A_MINUTE}" for minutes in (1, 2, 5, 10)},
-        **{f"{m}": f"epochs={m} steps_per_epoch={STEPS_A_MINUTE} warmup_steps=100 {MORE_PASSES}" for m in (20, 30)},
+        **{f"{m}": f"epochs={m} steps_per_epoch={STEPS_A_MINUTE} {LONGER}" for m in (20, 30)},
     },
 }
 MINUTES = (
