@@ -69,7 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
 def run_verify(arguments) -> None:
     from facelib.verifier import load_verifier
 
-    verdict = load_verifier(arguments.profile).verify(*arguments.images, arguments.far, arguments.crop)
+    verdict = load_verifier(arguments.profile, traced=False).verify(*arguments.images, arguments.far, arguments.crop)
     if arguments.json:
         return print(json.dumps({**verdict._asdict(), "basis": verdict.basis._asdict()}, indent=2))
     basis = verdict.basis

@@ -7,19 +7,19 @@ from facelib.cohort import Cohort, combine, rareness
 from facelib.images import SIZE
 
 
-def build_embedder(model, flip_average: bool = False, batch_size: int = 64):
+def build_embedder(model, flip_average: bool = False, batch_size: int = 64, traced: bool = True):
     """Function from (n, 112, 112, 3) uint8 images to (n, d) float32 embeddings of unit norm, by `model` as it is then.
 
     Args:
         model: maps (N, 112, 112, 3) float32 in [0, 255] to (N, d) unit-norm embeddings.
         flip_average: add the embedding of the mirror image, then normalise.
         batch_size: images at once; what is computed for many more of them no longer fits into a processor's cache.
+        traced: trace the model first, which takes seconds, and makes each call faster; False for a few images.
 
     Raises (the function):
         ValueError: images of another type or shape.
     """
 
-    @tf.function(input_signature=[tf.TensorSpec((None, SIZE, SIZE, 3), tf.uint8)])
     def forward(images):
         images = tf.cast(images, tf.float32)
         if flip_average:  # one call for both, which takes half of the time to trace
@@ -29,13 +29,15 @@ def build_embedder(model, flip_average: bool = False, batch_size: int = 64):
             embeddings = tf.add(*tf.split(embeddings, 2))
         return tf.math.l2_normalize(embeddings, axis=1)
 
-    traced = forward.get_concrete_function()  # TensorFlow warns where one tf.function after another is traced in a call
+    if traced:
+        forward = tf.function(forward, input_signature=[tf.TensorSpec((None, SIZE, SIZE, 3), tf.uint8)])
+        forward = forward.get_concrete_function()  # TensorFlow warns where one tf.function after another is traced late
 
     def embedder(pixels):
         if pixels.dtype != np.uint8 or pixels.shape[1:] != (SIZE, SIZE, 3):  # traced would cast, or crash
             raise ValueError(f"images are {pixels.dtype} {pixels.shape}; expected uint8 (n, {SIZE}, {SIZE}, 3)")
         starts = range(0, len(pixels), batch_size)
-        parts = [traced(tf.constant(pixels[start : start + batch_size])).numpy() for start in starts]
+        parts = [forward(tf.constant(pixels[start : start + batch_size])).numpy() for start in starts]
         return np.concatenate(parts) if parts else np.zeros((0, model.output_shape[-1]), np.float32)
 
     return embedder

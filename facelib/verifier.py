@@ -54,11 +54,20 @@ class Embedded(NamedTuple):
 
 
 class Verifier:
-    """A trained model, ready to answer; building it traces the network once, for batches of any size."""
+    """A trained model, ready to answer.
 
-    def __init__(self, trained: Trained):
+    Args:
+        traced: trace the network once, for batches of any size, when the first image comes; that takes a second or two.
+            False answers sooner where there are only two images, and a tenth as fast where there are many.
+    """
+
+    def __init__(self, trained: Trained, traced: bool = True):
         self.trained = trained
-        self._embedder = build_embedder(trained.model, trained.config.flip_average)
+        self._traced = traced
+
+    @functools.cached_property
+    def _embedder(self):
+        return build_embedder(self.trained.model, self.trained.config.flip_average, traced=self._traced)
 
     def read(self, image, crop=None) -> np.ndarray:
         """An image as the network takes it, (112, 112, 3) uint8, by the decoder of training.
@@ -172,6 +181,6 @@ def find_crop(sizes: set, trained: Trained, place) -> tuple | None:
 
 
 @functools.lru_cache(maxsize=2)
-def load_verifier(profile: str = "laptop") -> Verifier:
+def load_verifier(profile: str = "laptop", traced: bool = True) -> Verifier:
     """The verifier of what notebook 06 trained for `profile`, loaded once in a process; see `trained.load_trained`."""
-    return Verifier(load_trained(profile))
+    return Verifier(load_trained(profile), traced)

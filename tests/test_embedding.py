@@ -112,10 +112,18 @@ def test_one_embedder_after_another_is_no_reason_for_a_warning(model, monkeypatc
     assert warned == []
 
 
+@pytest.mark.parametrize("flip_average", [False, True])
+def test_without_tracing_the_embeddings_are_the_same(model, flip_average):
+    untraced = build_embedder(model, flip_average, batch_size=4, traced=False)
+    for count in (0, 1, 11):
+        np.testing.assert_allclose(untraced(PIXELS[:count]), embed(model, PIXELS[:count], flip_average), atol=1e-6)
+
+
+@pytest.mark.parametrize("traced", [False, True])
 @pytest.mark.parametrize("pixels", [PIXELS / 255, PIXELS.astype(np.float32), PIXELS[:, :100], PIXELS[0]])
-def test_anything_but_decoded_images_is_refused(model, pixels):
+def test_anything_but_decoded_images_is_refused(model, pixels, traced):
     with pytest.raises(ValueError, match=r"expected uint8 \(n, 112, 112, 3\)"):
-        embed(model, pixels)
+        build_embedder(model, traced=traced)(pixels)
 
 
 def test_dropout_is_off(model):
