@@ -18,6 +18,9 @@ def verify(image_a, image_b, far: float | None = None, profile: str = "laptop", 
     Returns:
         `verifier.Verdict`: same, score, threshold, and what they stand on.
     """
-    from facelib.verifier import load_verifier  # loads TensorFlow, which takes seconds
+    from facelib.startup import load_tensorflow
+
+    load_tensorflow()  # which takes seconds
+    from facelib.verifier import load_verifier
 
     return load_verifier(profile).verify(image_a, image_b, far, crop)

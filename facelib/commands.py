@@ -5,16 +5,14 @@ Exit codes: 0 an answer, whether same person or not; 1 something cannot be used,
 """
 
 import argparse
-import contextlib
-import importlib
 import io
 import json
-import os
 import sys
 import warnings
 from pathlib import Path
 
 from facelib.profiles import PROFILES
+from facelib.startup import load_tensorflow
 
 
 def _rate(text: str) -> float:
@@ -142,26 +140,6 @@ def _list_problems(problems, most=20):
         print(f"left out: {path}: {reason}", file=sys.stderr)
     if len(problems) > most:
         print(f"left out: {len(problems) - most:,} more", file=sys.stderr)
-
-
-def load_tensorflow() -> None:
-    """Import TensorFlow without its chatter, and without what only wrappers and pictures of Keras need.
-
-    Keras would import scikit-learn and matplotlib, which takes a third of the time; whoever needs them later gets them.
-    """
-    hidden = {name: None for name in ("matplotlib", "sklearn") if name not in sys.modules}
-    sys.modules.update(hidden)
-    sys.stderr.flush()
-    with open(os.devnull, "w") as nowhere, contextlib.ExitStack() as stack:
-        kept = os.dup(2)
-        stack.callback(os.close, kept)
-        stack.callback(os.dup2, kept, 2)
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            importlib.import_module("tensorflow")
-        finally:
-            for name in hidden:
-                del sys.modules[name]
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -99,6 +99,13 @@ def test_the_network_is_traced_once_for_any_number_of_images(trained_project, mo
     assert len(calls) == 1
 
 
+def test_a_verifier_that_does_not_trace_gives_the_same_answer(verifier, faces):
+    images = [faces / "0" / "0.png", faces / "1" / "0.png"]
+    found, expected = (each.verify(*images) for each in (Verifier(verifier.trained, traced=False), verifier))
+    assert abs(found.score - expected.score) < 1e-6
+    assert found._replace(score=expected.score) == expected
+
+
 def _counting(function, calls, model):
     def counted(self, *arguments, **options):
         if self is model:

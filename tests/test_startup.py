@@ -1,0 +1,43 @@
+"""startup.py: TensorFlow alone, in silence, and everything else as it was."""
+
+import subprocess
+import sys
+
+import pytest
+
+from facelib import startup
+from facelib.config import ROOT
+
+
+@pytest.fixture
+def unloaded(monkeypatch):
+    for name in ("sklearn", "tensorflow"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+
+def test_what_tensorflow_does_not_need_is_there_again_afterwards(unloaded, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        startup.importlib, "import_module", lambda name: seen.append((name, sys.modules.get("sklearn")))
+    )
+    startup.load_tensorflow()
+    assert seen == [("tensorflow", None)] and "sklearn" not in sys.modules
+    monkeypatch.setattr(startup.importlib, "import_module", lambda name: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        startup.load_tensorflow()
+    assert "sklearn" not in sys.modules
+
+
+def test_what_is_loaded_is_not_loaded_again(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", object())
+    monkeypatch.setattr(startup.importlib, "import_module", lambda name: pytest.fail("again"))
+    startup.load_tensorflow()
+
+
+def test_a_process_of_its_own_hears_nothing_and_has_no_pictures():
+    code = (
+        "import sys; from facelib.startup import load_tensorflow; load_tensorflow(); import keras; print('here')\n"
+        "print(sorted({'matplotlib', 'sklearn'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("here\n", "[]\n")
