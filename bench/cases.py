@@ -27,7 +27,8 @@ PARTS = {  # of a training step: what is run, and what of it belongs to the part
 }
 SHARES = (
     "Shares of a step are by difference: forward alone, with mining, with the loss, with the gradient, the whole step,"
-    " each compiled by itself. In training, gather and augmentation overlap with the rest."
+    " each compiled by itself; a small negative one is noise. In training, gather and augmentation overlap with the"
+    " rest."
 )
 FACES = "Gather takes drawn faces (JPEG, 112x112, quality 85) whose files and pixels lie in the page cache."
 DIFFERENCES = (
@@ -106,8 +107,10 @@ def _shares(which, sizes, folder):
     p, k = sizes.residual[which]
     with Side("bench.steps:parts", folder, RESIDUAL, p, k) as side:
         series = alternate({name: partial(side, name) for name, _ in PARTS.values()}, sizes.rounds)
-    took = {name: median(each.seconds) for name, each in series.items()}
-    seconds = {part: took[whole] - took.get(before, 0.0) for part, (whole, before) in PARTS.items()}
+    seconds = {}
+    for part, (whole, before) in PARTS.items():  # of each round the difference: other work lasts longer than a round
+        less = series[before].seconds if before else [0.0] * len(series[whole].seconds)
+        seconds[part] = median(a - b for a, b in zip(series[whole].seconds, less, strict=True))
     return [Shares(f"A step of our network, B = {p * k}", p * k, seconds), SHARES]
 
 

@@ -29,7 +29,9 @@ def test_equal_configurations_are_one_trial():
 
 def test_the_first_seed_of_everything_comes_before_the_other_seeds():
     seeds = [trial.seed for trial in declared()]
-    assert seeds == sorted(seeds) and set(seeds) == set(study.SEEDS)
+    short, whole = seeds[: -len(study.SEEDS)], seeds[-len(study.SEEDS) :]
+    assert short == sorted(short) and set(short) == set(study.SEEDS)
+    assert whole == list(study.SEEDS) == [trial.seed for trial in declared([study.WHOLE])]
     repeated = {table for trial, places in declared().items() if trial.seed == 9 for table, _ in places}
     assert repeated == set(study.REPEATED)
     lengths = [(configure(trial, "drawn"), trial.seed) for trial in declared(["minutes"])]
@@ -45,6 +47,19 @@ def test_the_longest_trials_are_the_recipe_of_best():
     assert vars(longest) | same == vars(best) | same
 
 
+def test_the_whole_recipe_is_the_profile_best():
+    for trial in declared([study.WHOLE]):
+        best = load_config("best", "drawn", f"seed={trial.seed}")
+        assert vars(configure(trial, "drawn")) | {"profile": ""} == vars(best) | {"profile": ""}
+
+
+def test_a_choice_that_makes_a_step_dearer_is_not_expected_to_be_over_sooner():
+    expected = {places[0][0]: study.minutes_of(trial) for trial, places in declared().items()}
+    assert expected[study.WHOLE] == 25 * 500 / 120
+    assert {minutes for table, minutes in expected.items() if table not in study.TESTED} == {5}
+    assert [study.minutes_of(trial) for trial in declared([study.MINUTES])] == [1, 2, 5, 10, 20, 30]
+
+
 def test_batches_of_another_size_see_as_many_images():
     for overrides in TABLES["P x K"].values():
         config = load_config(study.PROFILE, "drawn", f"{study.BASE} {overrides}")
@@ -53,9 +68,9 @@ def test_batches_of_another_size_see_as_many_images():
         assert share == BASE.warmup_steps / BASE.steps_per_epoch
 
 
-def test_only_the_minutes_are_of_another_length():
+def test_only_those_shown_the_test_pairs_are_of_another_length():
     for trial, places in declared().items():
-        assert configure(trial, "drawn").epochs == BASE.epochs or {table for table, _ in places} == {study.MINUTES}
+        assert configure(trial, "drawn").epochs == BASE.epochs or {table for table, _ in places} < set(study.TESTED)
 
 
 def test_the_reference_is_that_of_the_profile():

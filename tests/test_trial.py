@@ -122,6 +122,7 @@ def test_test_pairs_are_measured_at_the_validation_threshold_and_only_when_asked
     of_network, of_both = thresholds[-2:]
     assert asked == [(6, 3, figures["validation_threshold"]) for figures in (of_network, of_both)]
     assert row["test_accuracy"] in [n / 6 for n in range(7)] and 0 <= row["test_roc_auc"] <= 1
+    assert row["test_accuracy"] <= row["test_best_accuracy"] <= 1
 
 
 def test_the_test_pairs_are_cut_as_in_the_notebooks(data, tmp_path, monkeypatch):
@@ -148,7 +149,8 @@ def test_a_study_is_known_by_base_code_and_data(data, monkeypatch):
 def test_a_trial_with_a_texture_stream_measures_both_together_too(data, tmp_path):
     row = run_trial(Trial("", 7), data, tmp_path, with_test=True)
     joined = {name: value for name, value in row.items() if name.startswith("joined_")}
-    assert joined.keys() == {f"joined_{name}" for name in ("roc_auc", "accuracy", "test_roc_auc", "test_accuracy")}
+    figures = ("roc_auc", "accuracy", "test_roc_auc", "test_accuracy", "test_best_accuracy")
+    assert joined.keys() == {f"joined_{name}" for name in figures}
     assert all(0 <= value <= 1 for value in joined.values())
     without = run_trial(Trial("texture_share=0.0", 7), data, tmp_path, with_test=True)
     assert not [name for name in without if name.startswith("joined_")]

@@ -42,7 +42,7 @@ def work(config: Config, tables, workers: int = 1) -> int:
     places = study.declared().get(claimed.trial, [(SEARCH, claimed.trial.settings)])
     print(f"\n{_progress(storage, tables, workers)}\n{_name(claimed.trial, places)}", flush=True)
     try:
-        with_test = any(table == study.MINUTES for table, _ in places)
+        with_test = any(table in study.TESTED for table, _ in places)
         row = run_trial(claimed.trial, config.data or "drawn", storage.folder / "runs", with_test)
     except KeyboardInterrupt:
         record(storage, claimed, None)
@@ -61,18 +61,14 @@ def _name(trial, places):
 
 
 def _progress(storage, tables, workers):
-    """Which trial of how many this is, and the time left by the measured length of the epochs so far."""
+    """Which trial of how many this is, and the time left, as the trials so far took longer or shorter than expected."""
     trials, done = list(study.declared([name for name in tables if name != SEARCH])), over(storage)
     searched = [trial for trial in done if study.is_searched(trial)] if SEARCH in tables else []
     unknown = study.SEARCH_TRIALS - len(searched) if SEARCH in tables else 0
-
-    def epochs(trial):
-        return study.configure(trial, "drawn").epochs
-
-    measured = [(row["seconds"], epochs(trial)) for trial, row in done.items() if row.get("seconds")]
+    measured = [(row["seconds"], study.minutes_of(trial)) for trial, row in done.items() if row.get("seconds")]
     seconds, length = (sum(column) for column in zip(*measured, strict=True)) if measured else (60, 1)
-    left = sum(epochs(trial) for trial in trials if trial not in done)
-    left += unknown * epochs(study.Trial("", study.SEEDS[0]))
+    left = sum(study.minutes_of(trial) for trial in trials if trial not in done)
+    left += unknown * study.minutes_of(study.Trial("", study.SEEDS[0]))
     number = sum(trial in done for trial in trials) + len(searched) + 1
     hours = left * seconds / length / workers / 3600
     return f"trial {number} of {len(trials) + len(searched) + unknown}, about {hours:.1f} h left"

@@ -1,9 +1,9 @@
 """The declared study: which choices are compared, at which length, with which seeds. Data, and little else.
 
-All trials but those of the curve are short and get about the same training time, 5 minutes on two cores (a quarter of
-that where they have bfloat16): an epoch of the base is a minute; a choice that makes a step dearer states fewer steps.
-Lengths are counted in steps, not in seconds, so that a trial gives the same figures wherever it is run; the seconds
-that it took stand beside them.
+All trials but those of the curve and of the whole recipe are short and get about the same training time, 5 minutes on
+two cores (a quarter of that where they have bfloat16): an epoch of the base is a minute; a choice that makes a step
+dearer states fewer steps. Lengths are counted in steps, not in seconds, so that a trial gives the same figures wherever
+it is run; the seconds that it took stand beside them.
 """
 
 import dataclasses
@@ -17,7 +17,8 @@ PROFILE = "laptop"
 STEPS_A_MINUTE = 120  # on two cores without bfloat16
 BASE = f"epochs=5 steps_per_epoch={STEPS_A_MINUTE} warmup_steps=60"
 SEEDS = (7, 8, 9)
-REPEATED = ("loss", "mining", "network")  # tables with all seeds; the others have the first one
+WHOLE = "whole recipe"
+REPEATED = ("loss", "mining", "network", WHOLE)  # tables with all seeds; the others have the first one
 
 TRIPLETS_ALONE = "pairs_weight=0.0"
 BEST = load_config("best", "drawn")
@@ -90,10 +91,10 @@ TABLES = {
         **{f"{minutes}": f"epochs={minutes} steps_per_epoch={STEPS_A_MINUTE}" for minutes in (1, 2, 5, 10)},
         **{f"{m}": f"epochs={m} steps_per_epoch={STEPS_A_MINUTE} {LONGER}" for m in (20, 30)},
     },
+    WHOLE: {"best": f"epochs={BEST.epochs} steps_per_epoch={BEST.steps_per_epoch} {LONGER}"},
 }
-MINUTES = (
-    "minutes"  # the one table whose trials are shown the test pairs, when they are over; nothing is chosen by them
-)
+MINUTES = "minutes"
+TESTED = (MINUTES, WHOLE)  # tables whose trials are shown the test pairs, when they are over; nothing is chosen by them
 
 # continuous setting -> least, most, whether it is searched on a logarithmic scale
 SEARCH = {
@@ -133,20 +134,27 @@ def settings_of(overrides: str) -> str:
 def declared(tables=None) -> dict[Trial, list[tuple[str, str]]]:
     """The trials of `tables` (None: all) in the order in which they are run, each with its places (table, choice).
 
-    The first seed of every table comes first, so that a study that is cut short has something of everything.
+    The first seed of every table comes first, so that a study that is cut short has something of everything; but the
+    whole recipe, which takes as long as all the rest, comes last.
     """
     trials = {}
-    for seed in SEEDS:
-        for table in TABLES if tables is None else tables:
-            if seed in seeds_of(table):
-                for choice, overrides in TABLES[table].items():
-                    trials.setdefault(Trial(settings_of(overrides), seed), []).append((table, choice))
+    places = [(seed, table) for seed in SEEDS for table in (TABLES if tables is None else tables)]
+    for seed, table in sorted(places, key=lambda place: place[1] == WHOLE):
+        if seed in seeds_of(table):
+            for choice, overrides in TABLES[table].items():
+                trials.setdefault(Trial(settings_of(overrides), seed), []).append((table, choice))
     return trials
 
 
 def seeds_of(table: str) -> tuple[int, ...]:
     """The seeds with which the choices of `table` are run."""
     return SEEDS if table in REPEATED else SEEDS[:1]
+
+
+def minutes_of(trial: Trial) -> float:
+    """How long `trial` is expected to take, in minutes on two cores without bfloat16."""
+    config = configure(trial, "drawn")
+    return config.epochs * max(1, config.steps_per_epoch / STEPS_A_MINUTE)
 
 
 def is_searched(trial: Trial) -> bool:

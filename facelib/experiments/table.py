@@ -17,7 +17,8 @@ COLUMNS = {
     "settings": str, "seed": int, "state": str, "reason": str,
     "validation_roc_auc": float, "validation_accuracy": float, "validation_average_precision": float,
     "joined_roc_auc": float, "joined_accuracy": float, "loss": float, "spread": float, "active_share": float,
-    "test_accuracy": float, "test_roc_auc": float, "joined_test_accuracy": float, "joined_test_roc_auc": float,
+    "test_accuracy": float, "test_best_accuracy": float, "test_roc_auc": float,
+    "joined_test_accuracy": float, "joined_test_best_accuracy": float, "joined_test_roc_auc": float,
     "steps": int, "images": int, "seconds": float, "images_per_second": float, "workers": int,
     "format": int, "base": str, "code": str, "data": str, "faces": str, "commit": str,
     "python": str, "tensorflow": str, "keras": str, "numpy": str, "processor": str, "bfloat16": str,
@@ -27,7 +28,8 @@ REAL, DRAWN = "experiments.csv", "experiments-drawn.csv"
 COMPLETE, FAILED, ERROR = STATES = ("complete", "failed", "error")
 SHARES = (
     "validation_roc_auc", "validation_accuracy", "validation_average_precision", "joined_roc_auc", "joined_accuracy",
-    "active_share", "test_accuracy", "test_roc_auc", "joined_test_accuracy", "joined_test_roc_auc",
+    "active_share", "test_accuracy", "test_best_accuracy", "test_roc_auc", "joined_test_accuracy",
+    "joined_test_best_accuracy", "joined_test_roc_auc",
 )  # fmt: skip
 SETTINGS = re.compile(r"([a-z_0-9]+=[\w.+-]+( |$))*")
 

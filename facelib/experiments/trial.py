@@ -50,7 +50,8 @@ def run_trial(trial: study.Trial, data: str, folder: Path, with_test: bool = Fal
 
     Args:
         folder: gets the trial's own folder with its checkpoints while it is trained.
-        with_test: measure the test pairs too, at the threshold that is best on the validation pairs.
+        with_test: measure the test pairs too, at the threshold that is best on the validation pairs, and at the one
+            that is best on themselves.
     """
     row = {"settings": trial.settings, "seed": trial.seed, "reason": ""}
     try:
@@ -108,6 +109,7 @@ def _test(config, test, model, threshold, cohort=None):
     scores = pair_scores(embeddings, test.first, test.second, cohort)
     return {
         "test_accuracy": verification.accuracy(scores, test.matched, threshold),
+        "test_best_accuracy": verification.best_threshold(scores, test.matched)[1],
         "test_roc_auc": verification.roc_auc(scores, test.matched),
     }
 
