@@ -12,5 +12,5 @@ def uses_bfloat16(config: Config) -> bool:
 
 
 def build_model(config: Config) -> keras.Model:
-    """The network of `config`, with weights drawn from its seed."""
+    """The network of `config`, see `models.build_network`, with weights drawn from its seed."""
     return build_network(config.network, config.embedding_size, uses_bfloat16(config), config.seed)

@@ -37,8 +37,8 @@ class Split(NamedTuple):
     decoded: np.ndarray  # (n, 112, 112, 3) uint8, as the files show them
     alignment: FaceAlignment | None
     training_labels: np.ndarray  # (n,) int32, dense; -1 where an image is held out
-    first: np.ndarray  # (pairs,) rows of the validation pairs
-    second: np.ndarray
+    first: np.ndarray  # (pairs,) int64, rows of the validation pairs
+    second: np.ndarray  # likewise
     matched: np.ndarray  # (pairs,) bool
 
 

@@ -1,5 +1,6 @@
 """What a notebook found: one JSON file each, with provenance; timings apart, because they differ from run to run."""
 
+import ast
 import dataclasses
 import hashlib
 import json
@@ -72,9 +73,18 @@ def digest(*parts) -> str:
 
 
 def digest_modules(names) -> str:
-    """A short name for the code of the modules `names` of this package, whatever their order."""
+    """A short name for what the modules `names` of this package do, whatever their order, comments and docstrings."""
     folder = Path(__file__).parent
-    return digest([hashlib.sha256((folder / f"{name}.py").read_bytes()).hexdigest() for name in sorted(set(names))])
+    return digest([_bare((folder / f"{name}.py").read_text()) for name in sorted(set(names))])
+
+
+def _bare(source):
+    # the code without comments, docstrings and layout
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body[0] = ast.Pass()
+    return ast.unparse(tree)
 
 
 def _portable(config: Config) -> dict:

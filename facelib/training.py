@@ -43,8 +43,8 @@ class Schedule(NamedTuple):
 def train_step(learner: Learner, select, identities, images, sources):
     """Embed a batch, mine triplets, and apply the gradient of the loss once.
 
-    Nothing is applied where there is nothing to learn from (no triplet and no auxiliary loss), nor where the loss or
-    its gradient is not finite.
+    No gradient is applied where there is nothing to learn from (no triplet and no auxiliary loss), nor where the loss
+    or its gradient is not finite; the statistics of batch norm move with every batch that is embedded.
 
     Args:
         select: function of (labels, embeddings, sources) to (T, 3) triplets.
@@ -53,7 +53,8 @@ def train_step(learner: Learner, select, identities, images, sources):
     Returns:
         Dict of scalar float32: loss (of the triplets), auxiliary_loss, gradient_norm, s_p and s_n (means over the
         triplets), active_share (of the anchor-positive pairs, those that gave a triplet), similarity (mean over all
-        pairs), spread (see `spread_of`), skipped_steps (1 where nothing was there to learn from).
+        pairs of images, each with itself too), spread (see `spread_of`), skipped_steps (1 where nothing was there to
+        learn from).
     """
     with tf.GradientTape() as tape:
         embeddings = learner.model(images, training=True)
@@ -118,8 +119,8 @@ def train(learner: Learner, batches, sources, schedule: Schedule, validate=None)
         (which differ from run to run).
 
     Raises:
-        TrainingError: the embeddings, the loss or its gradient are not finite; the weights are those from before that
-            step, and with a folder its batch is in ``step_<number>.npz``.
+        TrainingError: the embeddings, the loss or its gradient are not finite; no gradient of that step was applied,
+            and with a folder its batch is in ``step_<number>.npz``, and the state of the last epoch in ``last.npz``.
         CheckpointError: the saved state is damaged or does not fit.
     """
     learner.optimizer.build(learner.variables)

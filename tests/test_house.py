@@ -77,6 +77,7 @@ FLOORS = {
     "__main__": {"commands"},
     "experiments/study": {"config", "profiles"},
     "experiments/table": {"config", "experiments/study", "results"},
+    "experiments/summary": {"experiments/study", "experiments/table"},
     "experiments/trial": {
         "alarms", "alignment", "config", "configured", "congealing", "embedding", "experiments/study",
         "experiments/table", "pairs", "recipe", "results", "streams", "synthetic", "texture", "training",
@@ -85,8 +86,8 @@ FLOORS = {
     "experiments/storage": {"experiments/study", "experiments/table"},
     "experiments/queue": {"experiments/storage", "experiments/study", "experiments/table"},
     "experiments/__main__": {
-        "checkpoint", "config", "experiments/queue", "experiments/storage", "experiments/study", "experiments/table",
-        "experiments/trial", "identities", "progress",
+        "checkpoint", "config", "configured", "experiments/queue", "experiments/storage", "experiments/study",
+        "experiments/table", "experiments/trial", "identities", "progress",
     },
 }  # fmt: skip
 PUBLISHING = {"config", "progress", "publishing", "results"}  # knows nothing of faces
@@ -97,6 +98,7 @@ LIGHT = {
     "config": set(),
     "experiments/study": set(),
     "experiments/table": set(),
+    "experiments/summary": set(),
     "lfw": set(),
     "results": set(),
     "identities": {"numpy"},

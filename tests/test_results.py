@@ -12,6 +12,7 @@ from facelib.config import load_config
 from facelib.results import (
     MissingResultError,
     digest,
+    digest_modules,
     read_results,
     record_timings,
     require,
@@ -141,3 +142,20 @@ def test_digest_tells_contents_apart_and_not_the_order_of_keys():
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
     assert len({digest(1), digest("1"), digest([1]), digest(1, 2), digest([1, 2]), digest({"a": 1})}) == 6
     assert len(digest("x")) == 16
+
+
+def test_code_is_named_by_what_it_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "__file__", str(tmp_path / "results.py"))
+
+    def name_of(*sources):
+        for number, source in enumerate(sources):
+            (tmp_path / f"m{number}.py").write_text(source)
+        return digest_modules(f"m{number}" for number in range(len(sources)))
+
+    plain = "def f(x):\n    return x + 1\n"
+    commented = '"""Module."""\n\n\n# why\ndef f(x):\n    """Doc."""\n    return x + 1  # so\n'
+    assert name_of(plain, "A = 1\n") == name_of(plain + "\n\n", "A = 1  # one\n")
+    assert name_of(commented) == name_of(commented.replace("Doc", "Longer").replace("# so", "# because"))
+    assert name_of(plain) != name_of(plain.replace("+ 1", "+ 2"))
+    assert name_of('X = "a"\n') != name_of('X = "b"\n') and name_of(plain) != name_of(plain, "A = 1\n")
+    assert digest_modules(["m0", "m1"]) == digest_modules(["m1", "m0", "m1"])

@@ -1,19 +1,13 @@
 import pytest
 
 from facelib.config import load_config
-from facelib.experiments import study
-from facelib.experiments.study import Trial
 from facelib.experiments.table import (
     COLUMNS,
     TableError,
-    best_of,
     check_study,
     read_any_table,
     read_table,
-    searched,
-    summarise,
     table_path,
-    trial_of,
     write_table,
 )
 
@@ -116,38 +110,8 @@ def test_trials_of_another_study_do_not_mix(name):
         check_study({}, IDENTITY, "there")
 
 
-def test_summary_is_mean_and_half_range_paired_by_seed():
-    alone = "pairs_weight=0.0"
-    rows = [row("", 7, 0.8), row("", 8, 0.7), row("", 9, 0.6), row(alone, 7, 0.7), row(alone, 8, 0.5)]
-    rows += [row("triplets_weight=0.0", 7, None, state="failed", reason="collapse: why")]
-    summaries = {summary.name: summary for summary in summarise(rows, "loss")}
-    assert list(summaries) == list(study.TABLES["loss"])
-    base, changed = summaries["triplets and all pairs"], summaries["triplets alone"]
-    assert (base.roc_auc, base.spread) == pytest.approx((0.7, 0.1)) and base.difference == 0
-    assert (changed.roc_auc, changed.spread) == pytest.approx((0.6, 0.1))
-    assert (changed.difference, changed.difference_spread) == pytest.approx((-0.15, 0.05))
-    failed = summaries["all pairs alone"]
-    assert failed.failures == ["collapse: why"] and failed.roc_auc is failed.spread is failed.difference is None
-    assert summaries["class proxies alone"].rows == []
-    assert best_of(summaries.values()).name == "triplets and all pairs"
-    assert best_of(summarise([], "loss")) is None
-
-
-def test_the_spread_of_one_seed_is_not_known():
-    first, *_ = summarise([row("", 7, 0.8)], "loss")
-    assert (first.roc_auc, first.spread, first.accuracy, first.difference_spread) == (0.8, None, 0.625, None)
-
-
-def test_the_accuracy_with_the_texture_is_the_mean_of_the_trials_that_have_it():
-    rows = [row("", 7, 0.8, joined_accuracy=0.75), row("", 8, 0.8, joined_accuracy=0.25), row("", 9, 0.8)]
-    first, second, *_ = summarise(rows, "loss")
-    assert (first.joined_accuracy, second.joined_accuracy) == (0.5, None)
-
-
-def test_search_trials_are_those_that_change_what_is_searched():
-    settings = study.settings_of("margin=0.3 gamma=20.5 learning_rate=2e-3 weight_decay=0.01")
-    other = settings.replace("0.3", "0.25")
-    rows = [row(settings), row(other, roc_auc=0.8), row("gamma=20.5"), row(settings, 8, state="failed")]
-    best, second = searched(rows)
-    assert (best["margin"], second["margin"], best["gamma"]) == (0.25, 0.3, 20.5)
-    assert trial_of(best) == Trial(other, 7)
+def test_rows_of_several_studies_are_not_shown_as_one(data_folder, project):
+    config = load_config("smoke", str(data_folder))
+    write_table(table_path(config), [row("gamma=32"), row("") | {"code": "another"}])
+    with pytest.raises(TableError, match="experiments.csv holds trials of another code that trains"):
+        read_any_table(config)

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from facelib.checkpoint import CheckpointError
 from facelib.config import ROOT, Config, ConfigError
+from facelib.configured import uses_bfloat16
 from facelib.experiments import study
 from facelib.experiments.queue import claim, record
 from facelib.experiments.storage import SEARCH, Storage, open_storage, over
@@ -153,6 +154,8 @@ def main() -> None:
         if arguments.worker:
             _end_with_the_parent()
             sys.exit(work(config, tables, arguments.workers))
+        if config.bfloat16 and not uses_bfloat16(config):
+            print("this processor is not fast in bfloat16: the trials compute in float32, and take four times as long")
         storage = open_study(config, new_start=True)
         code = supervise(arguments.workers, sys.argv[1:])
         if code == 0:

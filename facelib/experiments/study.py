@@ -81,6 +81,7 @@ TABLES = {
         "no alignment, warped as much": "align=False warp_share=1.0",
         "no augmentation": "augmentation=0.0",
         "no mirror image at use": "flip_average=False",
+        "no rareness, with texture": "rareness_weight=0.0",
         "no weight decay": "weight_decay=0.0",
         "no decay of the rate": "decay=none",
         "no warm-up": "warmup_steps=0",
@@ -88,6 +89,7 @@ TABLES = {
         "half the embedding": "embedding_size=128",
     },
     "minutes": {
+        "0.5": f"epochs=1 steps_per_epoch={STEPS_A_MINUTE // 2}",
         **{f"{minutes}": f"epochs={minutes} steps_per_epoch={STEPS_A_MINUTE}" for minutes in (1, 2, 5, 10)},
         **{f"{m}": f"epochs={m} steps_per_epoch={STEPS_A_MINUTE} {LONGER}" for m in (20, 30)},
     },

@@ -5,7 +5,6 @@ import io
 import math
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 from facelib.config import Config
 from facelib.experiments import study
@@ -38,24 +37,6 @@ class TableError(ValueError):
     """A table of trials that cannot be used; the message names the file, the line and what is wrong."""
 
 
-class Summary(NamedTuple):
-    """A choice of a table, over its seeds; figures are of the complete trials, None where there are none."""
-
-    name: str
-    rows: list[dict]  # of all its trials that are over
-    roc_auc: float | None  # mean over the seeds
-    spread: float | None  # half the range over the seeds; None for fewer than two
-    accuracy: float | None  # mean over the seeds
-    joined_accuracy: float | None  # mean over the seeds, with the texture stream
-    difference: float | None  # of the ROC AUC from that of the table's first choice, mean over the seeds of both
-    difference_spread: float | None  # half its range
-
-    @property
-    def failures(self) -> list[str]:
-        """Why trials of this choice failed."""
-        return [row["reason"] for row in self.rows if row["state"] != COMPLETE]
-
-
 def table_path(config: Config) -> Path:
     """Where the trials on the faces of `config` are listed."""
     return config.reports.parent / (DRAWN if config.drawn else REAL)
@@ -65,10 +46,15 @@ def read_any_table(config: Config) -> list[dict]:
     """The trials on faces of the kind of `config`, photographs or drawn ones; where there are none, on the other kind.
 
     Raises:
-        TableError: see `read_table`.
+        TableError: see `read_table`; or the rows are of several studies.
     """
     own = table_path(config)
-    return read_table(own) or read_table(own.with_name(REAL if config.drawn else DRAWN))
+    for path in (own, own.with_name(REAL if config.drawn else DRAWN)):
+        if rows := read_table(path):
+            for row in rows:
+                check_study(row, rows[0], str(path))
+            return rows
+    return []
 
 
 def trial_of(row: dict) -> study.Trial:
@@ -106,7 +92,7 @@ def read_table(path: Path) -> list[dict]:
         raise TableError(f"{path}: cannot be read as a table: {error}") from None
     missing = [name for name in COLUMNS if name not in (lines[0] if lines else [])]
     if missing:
-        raise TableError(f"{path}, line 1: no column {', '.join(missing)}; `make experiments` writes such a file")
+        raise TableError(f"{path}, line 1: no column {', '.join(missing)}: move it away to start anew")
     rows, seen = [], set()
     for number, fields in enumerate(lines[1:], 2):
         row = _row(f"{path}, line {number}", lines[0], fields)
@@ -155,45 +141,3 @@ def check_study(found: dict, expected: dict, place: str) -> None:
                 f"{place} holds trials of another {words[name]} ({found.get(name)}, now {expected[name]}), which cannot"
                 " be mixed with new ones: move it away to start anew"
             )
-
-
-def summarise(rows: list[dict], table: str) -> list[Summary]:
-    """The choices of `table` of the study, in its order, over those of `rows` that belong to them."""
-    by_trial = {trial_of(row): row for row in rows}
-    summaries, first = [], {}
-    for name, overrides in study.TABLES[table].items():
-        trials = [study.Trial(study.settings_of(overrides), seed) for seed in study.seeds_of(table)]
-        mine = [by_trial[trial] for trial in trials if trial in by_trial]
-        complete = {row["seed"]: row for row in mine if row["state"] == COMPLETE}
-        first = first if summaries else complete
-        areas = [row["validation_roc_auc"] for row in complete.values()]
-        accuracies = [row["validation_accuracy"] for row in complete.values()]
-        joined = [row["joined_accuracy"] for row in complete.values() if row["joined_accuracy"] is not None]
-        differences = [
-            complete[s]["validation_roc_auc"] - first[s]["validation_roc_auc"] for s in complete if s in first
-        ]
-        means = [_mean_and_spread(values)[0] for values in (accuracies, joined)]
-        summaries.append(Summary(name, mine, *_mean_and_spread(areas), *means, *_mean_and_spread(differences)))
-    return summaries
-
-
-def best_of(summaries: list[Summary]) -> Summary | None:
-    """The choice with the highest mean ROC AUC on validation pairs, the first among equals; None without trials."""
-    complete = [summary for summary in summaries if summary.roc_auc is not None]
-    return max(complete, key=lambda summary: summary.roc_auc, default=None)
-
-
-def searched(rows: list[dict]) -> list[dict]:
-    """The complete trials of the search, each with the values of its settings, the best first."""
-    points = []
-    for row in rows:
-        if study.is_searched(trial_of(row)) and row["state"] == COMPLETE:
-            settings = dict(item.split("=") for item in row["settings"].split())
-            points.append({name: float(settings[name]) for name in study.SEARCH} | row)
-    return sorted(points, key=lambda point: (-point["validation_roc_auc"], point["settings"]))
-
-
-def _mean_and_spread(values):
-    if not values:
-        return None, None
-    return sum(values) / len(values), (max(values) - min(values)) / 2 if len(values) > 1 else None

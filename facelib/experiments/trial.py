@@ -59,6 +59,7 @@ def run_trial(trial: study.Trial, data: str, folder: Path, with_test: bool = Fal
         row |= _provenance(config)
         return row | _train(config, folder, with_test)
     except TrainingError as error:
+        print(f"error: {error}", file=sys.stderr)  # which names the file with the batch
         return row | {"state": FAILED, "reason": _portable(str(error).partition("; the batch is in")[0], data)}
     except Exception as error:  # whatever happens to one trial, the study goes on
         print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
@@ -119,12 +120,17 @@ def _provenance(config):
     names = re.findall(r"^model name\s*: (.*)$", cpu.read_text() if cpu.exists() else "", re.MULTILINE)
     return {
         "faces": "drawn" if config.drawn else "real",
-        "commit": commit()["commit"] or "",
+        "commit": _commit(),
         "python": platform.python_version(),
         **{package: version(package) for package in ("tensorflow", "keras", "numpy")},
         "processor": f"{os.cpu_count()} x {names[0] if names else platform.machine()}",
         "bfloat16": "yes" if uses_bfloat16(config) else "no",
     }
+
+
+def _commit():
+    found = commit()
+    return (found["commit"] or "") + "-dirty" * bool(found["dirty"])
 
 
 def _portable(text, data):

@@ -1,0 +1,72 @@
+"""The trials of the study by choice: means over the seeds, differences within a seed, the order of the choices."""
+
+from typing import NamedTuple
+
+from facelib.experiments import study
+from facelib.experiments.table import COMPLETE, trial_of
+
+
+class Summary(NamedTuple):
+    """A choice of a table, over its seeds; figures are of the complete trials, None where there are none."""
+
+    name: str
+    rows: list[dict]  # of all its trials that are over
+    roc_auc: float | None  # mean over the seeds
+    spread: float | None  # half the range over the seeds; None for fewer than two
+    accuracy: float | None  # mean over the seeds
+    joined_accuracy: float | None  # mean over the seeds, with the texture stream
+    difference: float | None  # of the ROC AUC from that of the table's first choice, mean over the seeds of both
+    difference_spread: float | None  # half its range
+
+    @property
+    def failures(self) -> list[str]:
+        """Why trials of this choice failed."""
+        return [row["reason"] for row in self.rows if row["state"] != COMPLETE]
+
+
+def summarise(rows: list[dict], table: str) -> list[Summary]:
+    """The choices of `table` of the study, in its order, over those of `rows` that belong to them."""
+    by_trial = {trial_of(row): row for row in rows}
+    summaries, first = [], {}
+    for name, overrides in study.TABLES[table].items():
+        trials = [study.Trial(study.settings_of(overrides), seed) for seed in study.seeds_of(table)]
+        mine = [by_trial[trial] for trial in trials if trial in by_trial]
+        complete = {row["seed"]: row for row in mine if row["state"] == COMPLETE}
+        first = first if summaries else complete
+        areas = [row["validation_roc_auc"] for row in complete.values()]
+        accuracies = [row["validation_accuracy"] for row in complete.values()]
+        joined = [row["joined_accuracy"] for row in complete.values() if row["joined_accuracy"] is not None]
+        differences = [
+            complete[s]["validation_roc_auc"] - first[s]["validation_roc_auc"] for s in complete if s in first
+        ]
+        means = [_mean_and_spread(values)[0] for values in (accuracies, joined)]
+        summaries.append(Summary(name, mine, *_mean_and_spread(areas), *means, *_mean_and_spread(differences)))
+    return summaries
+
+
+def ranked(summaries: list[Summary]) -> list[Summary]:
+    """The choices that can be compared, the best first: by how far each is ahead of the table's first one, by seed.
+
+    Where that one has no complete trial, by the mean ROC AUC. Means over other seeds cannot be compared: a seed decides
+    who is held out.
+    """
+    paired = [summary for summary in summaries if summary.difference is not None]
+    if paired:
+        return sorted(paired, key=lambda summary: -summary.difference)
+    return sorted((each for each in summaries if each.roc_auc is not None), key=lambda summary: -summary.roc_auc)
+
+
+def searched(rows: list[dict]) -> list[dict]:
+    """The complete trials of the search, each with the values of its settings, the best first."""
+    points = []
+    for row in rows:
+        if study.is_searched(trial_of(row)) and row["state"] == COMPLETE:
+            settings = dict(item.split("=") for item in row["settings"].split())
+            points.append({name: float(settings[name]) for name in study.SEARCH} | row)
+    return sorted(points, key=lambda point: (-point["validation_roc_auc"], point["settings"]))
+
+
+def _mean_and_spread(values):
+    if not values:
+        return None, None
+    return sum(values) / len(values), (max(values) - min(values)) / 2 if len(values) > 1 else None

@@ -1,0 +1,141 @@
+"""experiments/summary.py: what is compared with what, however few of the trials are over."""
+
+import ast
+import json
+
+import pytest
+from test_table import row
+
+from facelib.config import ROOT, load_config
+from facelib.experiments import study
+from facelib.experiments.study import Trial
+from facelib.experiments.summary import ranked, searched, summarise
+from facelib.experiments.table import table_path, trial_of, write_table
+from facelib.results import read_results
+
+
+def test_summary_is_mean_and_half_range_paired_by_seed():
+    alone = "pairs_weight=0.0"
+    rows = [row("", 7, 0.8), row("", 8, 0.7), row("", 9, 0.6), row(alone, 7, 0.7), row(alone, 8, 0.5)]
+    rows += [row("triplets_weight=0.0", 7, None, state="failed", reason="collapse: why")]
+    summaries = {summary.name: summary for summary in summarise(rows, "loss")}
+    assert list(summaries) == list(study.TABLES["loss"])
+    base, changed = summaries["triplets and all pairs"], summaries["triplets alone"]
+    assert (base.roc_auc, base.spread) == pytest.approx((0.7, 0.1)) and base.difference == 0
+    assert (changed.roc_auc, changed.spread) == pytest.approx((0.6, 0.1))
+    assert (changed.difference, changed.difference_spread) == pytest.approx((-0.15, 0.05))
+    failed = summaries["all pairs alone"]
+    assert failed.failures == ["collapse: why"] and failed.roc_auc is failed.spread is failed.difference is None
+    assert summaries["class proxies alone"].rows == []
+    assert [each.name for each in ranked(summaries.values())] == ["triplets and all pairs", "triplets alone"]
+    assert ranked(summarise([], "loss")) == []
+
+
+def test_choices_are_ranked_by_seed_and_not_by_who_was_held_out():
+    alone = "pairs_weight=0.0"
+    rows = [
+        row("", 7, 0.93),
+        row("", 8, 0.97),
+        row("", 9, 0.97),
+        row(alone, 7, 0.95),
+        row("triplets_weight=0.0", 7, 0.92),
+    ]
+    assert [each.name for each in ranked(summarise(rows, "loss"))] == [
+        "triplets alone", "triplets and all pairs", "all pairs alone"
+    ]  # fmt: skip
+    without = [each for each in rows if each["settings"]]
+    assert [each.name for each in ranked(summarise(without, "loss"))] == ["triplets alone", "all pairs alone"]
+    other = [row("", 8, 0.9), row(alone, 7, 0.95)]  # no seed in common
+    assert [each.name for each in ranked(summarise(other, "loss"))] == ["triplets and all pairs"]
+
+
+def test_the_spread_of_one_seed_is_not_known():
+    first, *_ = summarise([row("", 7, 0.8)], "loss")
+    assert (first.roc_auc, first.spread, first.accuracy, first.difference_spread) == (0.8, None, 0.625, None)
+
+
+def test_the_accuracy_with_the_texture_is_the_mean_of_the_trials_that_have_it():
+    rows = [row("", 7, 0.8, joined_accuracy=0.75), row("", 8, 0.8, joined_accuracy=0.25), row("", 9, 0.8)]
+    first, second, *_ = summarise(rows, "loss")
+    assert (first.joined_accuracy, second.joined_accuracy) == (0.5, None)
+
+
+def test_search_trials_are_those_that_change_what_is_searched():
+    settings = study.settings_of("margin=0.3 gamma=20.5 learning_rate=2e-3 weight_decay=0.01")
+    other = settings.replace("0.3", "0.25")
+    rows = [row(settings), row(other, roc_auc=0.8), row("gamma=20.5"), row(settings, 8, state="failed")]
+    best, second = searched(rows)
+    assert (best["margin"], second["margin"], best["gamma"]) == (0.25, 0.3, 20.5)
+    assert trial_of(best) == Trial(other, 7)
+
+
+# Notebook 08, whatever part of the study is over.
+
+WHOLE = study.settings_of(study.TABLES[study.WHOLE]["best"])
+TESTED = {
+    "test_accuracy": 0.8, "test_best_accuracy": 0.82, "test_roc_auc": 0.9, "joined_test_accuracy": 0.85,
+    "joined_test_best_accuracy": 0.86, "joined_test_roc_auc": 0.93, "joined_accuracy": 0.9, "steps": 600,
+}  # fmt: skip
+SEARCH = study.settings_of("margin=0.3 gamma=20.5 learning_rate=2e-3 weight_decay=0.01")
+FAILED = {"state": "failed", "reason": "collapse: one | point", "roc_auc": None, "validation_accuracy": None}
+
+
+def finished(settings="", seed=7, roc_auc=0.9, **changes):
+    return row(settings, seed, roc_auc, faces="real", seconds=30.0, **changes)
+
+
+STUDIES = {
+    "no trial": [],
+    "the base alone": [finished(**TESTED)],
+    "failures alone": [finished(**FAILED), finished(WHOLE, **FAILED)],
+    "two choices": [finished(**TESTED), finished("pairs_weight=0.0", roc_auc=0.92), finished(SEARCH, roc_auc=0.95)],
+    "the whole recipe, a seed of it failed": [
+        finished(WHOLE, 7, **TESTED), finished(WHOLE, 8, **TESTED | {"joined_test_accuracy": 0.87}),
+        finished(WHOLE, 9, **FAILED | TESTED), finished("epochs=1", **TESTED),
+    ],
+    "everything": [finished(*trial, **TESTED) for trial in study.declared()],
+}  # fmt: skip
+
+
+@pytest.fixture
+def execute(data_folder, project, monkeypatch):
+    """Function from rows to what notebook 08 finds, and to everything that it shows."""
+    monkeypatch.setattr("facelib.plots.save", lambda *_, **__: None)
+
+    def run(rows):
+        config = load_config("smoke", str(data_folder))
+        write_table(table_path(config), rows)
+        shown = []
+        names = {}
+        for cell in json.loads((ROOT / "notebooks" / "08_experiments.ipynb").read_text())["cells"]:
+            if cell["cell_type"] == "code":
+                tree = ast.parse("".join(cell["source"]))
+                last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+                exec(compile(tree, cell["id"], "exec"), names)
+                if last:
+                    value = eval(compile(ast.Expression(last.value), cell["id"], "eval"), names)
+                    shown.append(getattr(value, "data", ""))
+            if cell["id"] == "08-02":
+                names |= {"profile": "smoke", "data": str(data_folder)}
+        return read_results(config, "08_experiments"), "\n".join(filter(None, shown))
+
+    return run
+
+
+@pytest.mark.parametrize("rows", STUDIES.values(), ids=STUDIES)
+def test_the_notebook_shows_any_part_of_the_study(execute, rows):
+    found, shown = execute(rows)
+    assert found["trials"] == len(rows) and "nan" not in shown and "None" not in shown.replace("None of the", "")
+    assert ("No trial has been recorded" in shown) == (not rows)
+    complete = [each for each in rows if each["state"] == "complete"]
+    for factor in found["factors"]:
+        assert factor["compared"] > 1 and factor["lead"] >= 0 and f"**{factor['best']}**" in shown
+    if len(complete) < 2:
+        assert found["factors"] == [] and "best of" not in shown
+
+
+def test_the_notebook_averages_the_seeds_of_the_whole_recipe_that_came_to_an_end(execute):
+    whole, shown = (each["whole"] if isinstance(each, dict) else each for each in execute([*STUDIES.values()][4]))
+    assert whole["seeds"] == 2 and whole["joined_test_accuracy"]["mean"] == pytest.approx(0.86)
+    assert whole["joined_test_accuracy"]["deviation"] == pytest.approx(0.02 / 2**0.5)
+    assert "Not complete: seed 9" in shown and "passed after 30 s" in shown
