@@ -8,7 +8,7 @@ from pytorch_metric_learning.miners import BatchEasyHardMiner, TripletMarginMine
 from bench.embeddings import make_embeddings
 from bench.machine import cores
 
-MARGIN, GAMMA, WINDOW = 0.4, 64.0, 0.2  # m; gamma; of semi-hard, in cosine: twice that in scaled similarity
+MARGIN, GAMMA, WINDOW = 0.4, 64.0, 0.2  # m; gamma; of semi-hard, in cosine, which is twice ours: s = (cosine + 1) / 2
 
 
 def _miner(name):

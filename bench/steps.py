@@ -52,6 +52,7 @@ def plain_step(folder, profile, identities, images):
 def parts(folder, profile, identities, images):
     """Function from a part's name to running it once: what comes before training, and nested pieces of the step."""
     learner, batch = _learner_and_batch(folder, profile, identities, images, "")
+    config = load_config(profile, "drawn")
     select, step, (table, pixels) = learner.select(1), _compiled_step(learner), read_faces(folder)
     sampler, number = build_sampler(table, identities, images), itertools.count()
     drawn = pixels[sampler.batch(0)]
@@ -77,7 +78,7 @@ def parts(folder, profile, identities, images):
     run = {name: lambda function=function: function(*batch) for name, function in compiled.items()}
     run["step"] = lambda: step(*batch)
     run["gathered"] = lambda: pixels[sampler.batch(next(number))]
-    run["augmented"] = lambda: augment(drawn, 7, next(number), 1.0)
+    run["augmented"] = lambda: augment(drawn, 7, next(number), config.augmentation, config.warp_share)
     return lambda part: run[part]()
 
 

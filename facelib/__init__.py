@@ -17,6 +17,11 @@ def verify(image_a, image_b, far: float | None = None, profile: str = "laptop", 
 
     Returns:
         `verifier.Verdict`: same, score, threshold, and what they stand on.
+
+    Raises:
+        UnreadableImageError, CropError: an image cannot be used. UnsupportedRateError: there is no threshold for `far`.
+        MissingResultError, CheckpointError: nothing was trained for `profile`, or its files are damaged.
+        ConfigError: there is no such profile.
     """
     from facelib.startup import load_tensorflow
 

@@ -111,8 +111,13 @@ def run_evaluate(arguments) -> None:
         return print(json.dumps(found, indent=2))
     print("{pairs:,} pairs ({matched_pairs:,} of one person) of {images:,} images of {people:,} people; "
           "{pairs_left_out:,} pairs left out".format(**found))  # fmt: skip
-    print("ROC AUC {roc_auc:.4f}, average precision {average_precision:.4f}, "
-          "equal error rate {equal_error_rate:.4f}".format(**found))  # fmt: skip
+    area, folds = (found["summary"][name] for name in ("roc_auc", "cross_validation"))
+    interval = "[{lower:.4f}, {upper:.4f}]".format(**area)
+    print("ROC AUC {roc_auc:.4f} {0} (95 %), average precision {average_precision:.4f}, "
+          "equal error rate {equal_error_rate:.4f}".format(interval, **found))  # fmt: skip
+    if folds:
+        print("cross-validated over {0} folds: accuracy {accuracy:.4f}, standard error {standard_error:.4f}".format(
+            len(folds["accuracies"]), **folds))  # fmt: skip
     print("threshold chosen for      threshold  accuracy  (standard error)  false accepts  true accepts")
     for row in found["thresholds"]:
         aim = "accuracy" if row["far"] is None else f"false accept rate {row['far']}"

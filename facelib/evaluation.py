@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facelib import intervals, parity, verification
+from facelib import intervals, parity, protocols, verification
 from facelib.images import measure
 from facelib.lfw import read_pairs
 from facelib.pairs import load_pairs
@@ -15,11 +15,17 @@ from facelib.verifier import BATCH, WHOLE, Verifier, find_crop
 
 def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None) -> dict:
     """Figures on the pairs of `pairs_file`, whose images are in `images_dir`; nothing is fitted to them but what
-    ``best_`` says.
+    ``best_`` says, and the folds' thresholds.
 
     Args:
         crop: (left, top, side) of the face in every image, `WHOLE`, or None, see `Verifier.read`: then all images are
             of the same size.
+
+    Returns:
+        JSON-able dict: counts; roc_auc, average_precision, equal_error_rate, best_threshold and best_accuracy; summary
+        (see `protocols.Summary`: the same with 95 % intervals, View 2 where the list has folds, true accept rates);
+        thresholds, those of the calibration, each with accuracy, standard error and both rates here; unreadable
+        (path, reason); warnings of `parity.compare`; crop, scale, data_digest, and the model's fingerprint.
 
     Raises:
         PairsError, UnreadableImageError, CropError: the list, or its images, cannot be used.
@@ -40,7 +46,10 @@ def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None) 
         scores = verifier.scores(embeddings, test.first, test.second)
         digest, faces = test.images.digest, parity.measure_faces(pixels)
     people = np.array([[path.split("/")[0] for path in pair[:2]] for pair in test.pairs])
-    best, best_accuracy = verification.best_threshold(scores, test.matched)
+    try:
+        summary = _summarise(verifier, test, scores, people)
+    except ValueError as error:
+        raise ValueError(f"{pairs_file}: {error}") from None
     alike = parity.compare(training, faces)
     calibration = verifier.trained.results["calibration"]
     rows = [calibration["accuracy_threshold"], *calibration["thresholds"]]
@@ -51,18 +60,22 @@ def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None) 
         "unreadable": [list(problem) for problem in test.images.problems],
         "images": len(test.readable),
         "people": len(np.unique(people)),
-        "roc_auc": verification.roc_auc(scores, test.matched),
-        "average_precision": verification.average_precision(scores, test.matched),
-        "equal_error_rate": verification.equal_error_rate(scores, test.matched),
+        "roc_auc": summary["roc_auc"]["value"],
+        **{key: summary[key] for key in ("average_precision", "equal_error_rate", "best_threshold", "best_accuracy")},
+        "summary": summary,
         "thresholds": [_decide(scores, test.matched, people, row) for row in rows],
-        "best_threshold": best,
-        "best_accuracy": best_accuracy,
         "crop": crop and list(crop) if crop != WHOLE else None,
         "scale": alike.scale,
         "warnings": list(alike.warnings),
         "data_digest": digest,
         "model": verifier.trained.fingerprint,
     }
+
+
+def _summarise(verifier, test, scores, people):
+    threshold = verifier.trained.results["calibration"]["accuracy_threshold"]["threshold"]
+    folds = np.array([pair.fold for pair in test.pairs])
+    return protocols.as_data(protocols.summarise({"": scores}, people, folds, {"": threshold})[""])
 
 
 def _measure(path):

@@ -40,21 +40,35 @@ def read_pairs(pairs_file: Path, images_dir: Path) -> list[Pair]:
     ``<images_dir>/<name>/<name>_%04d.jpg``; fields are separated by blanks or tabs.
 
     Raises:
-        PairsError: no such file, no pairs, a malformed line, or images that are missing.
+        PairsError: no such file, no pairs, a malformed line, folds that the header does not say, or images that are
+            missing.
     """
     pairs_file, images_dir = Path(pairs_file), Path(images_dir)
     try:
         lines = pairs_file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise PairsError(f"{pairs_file}: cannot be read as a pairs file: {error}") from None
-    pairs_per_fold = _pairs_per_fold(pairs_file, lines[0].split() if lines else [])
+    folds, of_a_kind = _folds(pairs_file, lines[0].split() if lines else [])
     numbered = [(number, line.split()) for number, line in enumerate(lines[1:], 2) if line.strip()]
     if not numbered:
         raise PairsError(f"{pairs_file}: holds no pairs after its header line")
-    pairs = [
-        _pair(f"{pairs_file}, line {number}", fields, position // pairs_per_fold if pairs_per_fold else 0)
-        for position, (number, fields) in enumerate(numbered)
-    ]
+    if folds and len(numbered) != 2 * folds * of_a_kind:
+        raise PairsError(
+            f"{pairs_file}, line 1: the header says {folds} folds of {of_a_kind} pairs of each kind, "
+            f"{2 * folds * of_a_kind:,} in all, and the file holds {len(numbered):,}: correct it, or write one number, "
+            "which means no folds"
+        )
+    pairs = []
+    for position, (number, fields) in enumerate(numbered):
+        fold, place = divmod(position, 2 * of_a_kind) if folds else (0, 0)
+        pair = _pair(f"{pairs_file}, line {number}", fields, fold)
+        if folds and pair.matched != (place < of_a_kind):
+            found, expected = ("matched", "mismatched") if pair.matched else ("mismatched", "matched")
+            raise PairsError(
+                f"{pairs_file}, line {number}: a {found} pair where the header has a {expected} one: a fold is"
+                f" {of_a_kind} matched pairs, then {of_a_kind} mismatched ones"
+            )
+        pairs.append(pair)
     paths = dict.fromkeys(path for pair in pairs for path in (pair.first, pair.second))
     missing = [path for path in paths if not os.path.isfile(images_dir / path)]
     if missing:
@@ -70,10 +84,12 @@ def is_mislabelled(pair: Pair) -> bool:
     return pair.matched and (pair.first in MISLABELLED) != (pair.second in MISLABELLED)
 
 
-def _pairs_per_fold(pairs_file, header):
+def _folds(pairs_file, header):
+    # number of folds and of pairs of a kind in each; 0 and 0 where there are no folds
     if len(header) in (3, 4) and header[-1].isdecimal():
         raise PairsError(f"{pairs_file}, line 1: is a pair; expected a header, one or two numbers")
-    return 2 * int(header[1]) if len(header) == 2 and "".join(header).isdecimal() else 0
+    numbers = [int(field) if field.isascii() and field.isdecimal() and len(field) < 10 else 0 for field in header]
+    return tuple(numbers) if len(numbers) == 2 and all(numbers) else (0, 0)
 
 
 def _pair(place, fields, fold):

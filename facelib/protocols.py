@@ -42,7 +42,7 @@ class TarAtFar(NamedTuple):
     far: float
     tar: Interval | None
     threshold: float | None
-    reason: str  # why there is none
+    reason: str  # why there is none, or what its interval is worth
 
 
 class Summary(NamedTuple):
@@ -99,7 +99,8 @@ def cross_validate(scores, matched, folds) -> CrossValidation:
 
 def tars_at_fars(scores, people, fars=FARS) -> tuple[TarAtFar, ...]:
     """True accept rates at each of `fars`, with 95 % intervals; people is (pairs, 2)."""
-    found = []
+    mismatched, found = np.not_equal(*np.transpose(people)).sum(), []
+    few = "(from fewer than ten false accepts: nearer 90 %)"  # see `roc_band`
     for far in fars:
         try:
             band = roc_band(scores, people, [far])
@@ -107,7 +108,9 @@ def tars_at_fars(scores, people, fars=FARS) -> tuple[TarAtFar, ...]:
             found.append(TarAtFar(far, None, None, str(error)))
         else:
             values = (float(value[0]) for value in (band.tar, band.standard_error, band.lower, band.upper))
-            found.append(TarAtFar(far, Interval(*values), float(band.threshold[0]), ""))
+            found.append(
+                TarAtFar(far, Interval(*values), float(band.threshold[0]), few if far * mismatched < 10 else "")
+            )
     return tuple(found)
 
 
@@ -170,23 +173,24 @@ def as_table(summaries: dict[str, Summary]) -> str:
 
 
 def _cells(summary):
-    folds, rates = summary.cross_validation, summary.validation_rates
+    folds, rates, best = summary.cross_validation, summary.validation_rates, summary.best_threshold
+    at = f", at {summary.validation_threshold:.4f}" if rates else ""
+    ends = f"{folds.thresholds.min():.4f} to {folds.thresholds.max():.4f}" if folds else ""
     cells = {
         "ROC AUC": as_text(summary.roc_auc),
         "average precision": f"{summary.average_precision:.4f}",
         "precision-recall area, trapezoid": f"{summary.precision_recall_area:.4f}",
         "equal error rate": f"{summary.equal_error_rate:.4f}",
-        "accuracy, best threshold on these pairs (optimistic)": f"{summary.best_accuracy:.4f}",
-        "accuracy, cross-validated": f"{folds.accuracy:.4f}" if folds else "no folds",
+        "accuracy, best threshold on these pairs (optimistic)": f"{summary.best_accuracy:.4f}, at {best:.4f}",
+        "accuracy, cross-validated": f"{folds.accuracy:.4f}, at {ends}" if folds else "no folds",
         "its standard error": f"{folds.standard_error:.4f}" if folds else "",
         "standard deviation of the folds": f"{folds.standard_deviation:.4f}" if folds else "",
-        "accuracy, threshold of validation": as_text(summary.validation_accuracy),
+        "accuracy, threshold of validation": as_text(summary.validation_accuracy) + at,
         "true accept rate there": as_text(rates.tar) if rates else "not given",
         "false accept rate there": as_text(rates.far) if rates else "not given",
     }
-    return cells | {
-        f"TAR at FAR {point.far:g}": as_text(point.tar) if point.tar else "too few pairs" for point in summary.tars
-    }
+    tars = {f"TAR at FAR {far:g}": f"{as_text(tar)} {why}".rstrip() for far, tar, _, why in summary.tars if tar}
+    return cells | {f"TAR at FAR {point.far:g}": "too few pairs" for point in summary.tars} | tars
 
 
 def as_text(interval: Interval | None) -> str:

@@ -92,7 +92,7 @@ class Verifier:
         return decode(image, crop)
 
     def embed(self, pixels: np.ndarray) -> np.ndarray:
-        """Embeddings (n, d) float32 of images (n, 112, 112, 3) uint8."""
+        """Embeddings (n, d) float32, unit norm, of images (n, 112, 112, 3) uint8; a ValueError where they are none."""
         return self._embedder(pixels)
 
     def embed_folder(self, folder: Path, crop=None) -> Embedded:

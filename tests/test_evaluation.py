@@ -1,5 +1,6 @@
 """Figures on another list of pairs, with thresholds that it has no say in."""
 
+import json
 import os
 import shutil
 import tempfile
@@ -57,6 +58,22 @@ def test_figures_are_those_of_the_scores(verifier, images, tmp_path):
         assert row["false_accept_rate"] == accepted[~matched].mean()
         assert row["true_accept_rate"] == accepted[matched].mean() == 1
     assert found["best_accuracy"] == 1 and found["crop"] is None and found["model"] == verifier.trained.fingerprint
+
+
+def test_intervals_and_folds_are_those_of_the_protocols(verifier, images, tmp_path):
+    (tmp_path / "pairs.txt").write_text("2 1\nanna 1 2\nanna 1 bert 1\nbert 1 2\nanna 2 cara 1\n")
+    found = evaluate(verifier, tmp_path / "pairs.txt", images)
+    summary = found["summary"]
+    assert summary["roc_auc"]["lower"] <= found["roc_auc"] == summary["roc_auc"]["value"] <= summary["roc_auc"]["upper"]
+    assert len(summary["cross_validation"]["accuracies"]) == 2
+    assert summary["validation_accuracy"]["value"] == found["thresholds"][0]["accuracy"]
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_a_list_of_one_kind_is_named(verifier, images, tmp_path):
+    (tmp_path / "pairs.txt").write_text("1\nanna 1 2\nbert 1 2\n")
+    with pytest.raises(ValueError, match=r"pairs\.txt: only one kind of pair"):
+        evaluate(verifier, tmp_path / "pairs.txt", images)
 
 
 def test_frames_are_cropped_as_configured_and_other_sizes_as_told(verifier, images, tmp_path):

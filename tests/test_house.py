@@ -70,7 +70,9 @@ FLOORS = {
     },
     "trained": {"checkpoint", "cohort", "config", "configured", "congealing", "results", "texture"},
     "verifier": {"cohort", "embedding", "identities", "images", "progress", "trained"},
-    "evaluation": {"images", "intervals", "lfw", "pairs", "parity", "progress", "verification", "verifier"},
+    "evaluation": {
+        "images", "intervals", "lfw", "pairs", "parity", "progress", "protocols", "verification", "verifier",
+    },
     "export": {"cohort", "images", "models", "results", "trained"},
     "startup": set(),
     "commands": {"evaluation", "export", "profiles", "results", "startup", "verifier"},

@@ -62,9 +62,22 @@ def test_blank_lines_do_not_shift_the_folds(read):
     assert [pair.fold for pair in pairs] == [0, 0, 1, 1]
 
 
-@pytest.mark.parametrize("header", ["2400", "pairs 1", "lfw pairs of View 2", "", "pairs:"])
+@pytest.mark.parametrize("header", ["2400", "pairs 1", "1 0", "lfw pairs of View 2", "", "pairs:"])
 def test_a_header_without_folds_means_one_fold(read, header):
     assert [pair.fold for pair in read(f"{header}\n{MATCHED}\n{MISMATCHED}\n{MATCHED}\n")] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(("header", "count"), [("2 2", 8), ("10 300", 6000), ("1 1", 2), ("4 1", 8)])
+def test_folds_that_the_pairs_do_not_make_are_refused(read, header, count):
+    with pytest.raises(PairsError, match=rf"pairs\.txt, line 1: the header says .* {count:,} in all, and .* holds 4:"):
+        read(f"{header}\n{MATCHED}\n{MISMATCHED}\n{MATCHED}\n{MISMATCHED}\n")
+
+
+def test_a_fold_has_its_matched_pairs_first(read):
+    with pytest.raises(PairsError, match=r"line 4: a mismatched pair where the header has a matched one: a fold is 2"):
+        read(f"1 2\n{MATCHED}\n\n{MISMATCHED}\n{MATCHED}\n{MISMATCHED}\n")
+    with pytest.raises(PairsError, match="line 3: a matched pair where the header has a mismatched one"):
+        read(f"2 1\n{MATCHED}\n{MATCHED}\n{MISMATCHED}\n{MISMATCHED}\n")
 
 
 @pytest.mark.parametrize(

@@ -126,10 +126,18 @@ def test_the_table_shows_the_summary():
     cells = {line.split(" | ")[0].removeprefix("| "): line.rstrip(" |").split(" | ")[1:] for line in lines[2:]}
     accuracy = summaries["plain"].validation_accuracy
     shown = f"{accuracy.value:.4f} [{accuracy.lower:.4f}, {accuracy.upper:.4f}]"
-    assert cells["accuracy, threshold of validation"] == [shown, "not given"]
-    assert cells["accuracy, cross-validated"][0] == f"{summaries['plain'].cross_validation.accuracy:.4f}"
+    assert cells["accuracy, threshold of validation"] == [f"{shown}, at 0.6000", "not given"]
+    folds, best = summaries["plain"].cross_validation, summaries["plain"].best_threshold
+    ends = f"{min(folds.thresholds):.4f} to {max(folds.thresholds):.4f}"
+    assert cells["accuracy, cross-validated"][0] == f"{folds.accuracy:.4f}, at {ends}"
+    assert cells["accuracy, best threshold on these pairs (optimistic)"][0].endswith(f", at {best:.4f}")
     assert cells["its standard error"][1] == f"{summaries['mirrored'].cross_validation.standard_error:.4f}"
     assert cells["TAR at FAR 0.001"] == ["too few pairs"] * 2
+    few = int((people[:, 0] != people[:, 1]).sum()) * 0.01 < 10
+    assert [cell.endswith("(from fewer than ten false accepts: nearer 90 %)") for cell in cells["TAR at FAR 0.01"]] == [
+        few
+    ] * 2
+    assert few and "nearer" not in "".join(cells["TAR at FAR 0.1"])
     without = protocols.as_table(protocols.summarise({"plain": scores}, people, np.zeros(len(scores), int)))
     assert "| accuracy, cross-validated | no folds |" in without
 

@@ -1,5 +1,6 @@
 """verification.py against slow twins written from the definitions, in float64, with tied scores."""
 
+import json
 from fractions import Fraction
 
 import numpy as np
@@ -10,6 +11,7 @@ from reference import folds_in_order, peers_accuracies, peers_tar_at_far, tar_at
 from sklearn.model_selection import KFold
 
 from facelib import verification
+from facelib.config import ROOT
 
 PAIR_FIGURES = (
     verification.roc_auc,
@@ -319,3 +321,17 @@ def test_peers_name_a_tar_where_a_single_pair_is_more_than_the_rate():
     assert theirs > 0  # from 270 mismatched pairs in nine folds
     with pytest.raises(verification.TooFewPairsError, match="at least 1,000"):
         verification.tar_at_far(1 - distances / 4, matched, 0.001)
+
+
+@pytest.mark.parametrize("far", [0.001, 0.02, 0.1])
+def test_the_rules_that_notebook_07_shows_are_the_peers(far):
+    notebook = json.loads((ROOT / "notebooks" / "07_lfw_test.ipynb").read_text())
+    cells = ["".join(cell["source"]) for cell in notebook["cells"]]
+    (code,) = [cell.partition("\n\n\n")[0] for cell in cells if cell.startswith("def peers_rules")]
+    for seed in range(3):
+        distances, matched = peers_list(seed)
+        names = {"np": np, "matched": matched}
+        exec(code, names)
+        shares, *rates = names["peers_rules"](distances, 10, far)
+        np.testing.assert_array_equal(shares, peers_accuracies(distances, matched))
+        assert rates == pytest.approx(peers_tar_at_far(distances, matched, far))
