@@ -14,12 +14,16 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
+from facelib.cartoon import MIDDLE
 from facelib.cohort import Cohort
+from facelib.embedding import embed
 from facelib.images import SIZE
 from facelib.models import UnitNorm
 from facelib.results import write_atomically
+from facelib.synthetic import draw_face, draw_identity
 from facelib.trained import Trained, load_trained
 
+FACES = 100  # drawn, to compare a file with the model in use
 LAYERS = "facelib.congealing, facelib.models, facelib.texture"
 OPSET = 18  # of ONNX: the first whose ScatterElements adds
 FORMULA = "s = (dot(embeddings[i], embeddings[j]) + 1) / 2"
@@ -33,6 +37,7 @@ class ExportError(ValueError):
 def export_model(profile: str, folder: Path | None = None, onnx: bool = False):
     """Write ``model.keras``, ``model.json`` and, where asked for, ``model.onnx``; yields a line on each.
 
+    Each model is read back from its file and compared with the one in use, on drawn faces; the line says how near.
     The model is rebuilt in float32, whatever precision it was trained in. To load ``model.keras``, import
     the modules in LAYERS first, whose layers it can hold; ``model.onnx`` needs nothing of this project.
 
@@ -46,12 +51,33 @@ def export_model(profile: str, folder: Path | None = None, onnx: bool = False):
     folder.mkdir(parents=True, exist_ok=True)
     model = build_export(trained.model, trained.cohort, trained.config.flip_average)
     model.save(folder / "model.keras")
-    yield _line(folder / "model.keras", f"keras.saving.load_model, after import {LAYERS}")
+    faces, expected = _embed_drawn(load_trained(profile))
+    found = keras.saving.load_model(folder / "model.keras")(faces, training=False)["embeddings"]
+    text = f"keras.saving.load_model, after import {LAYERS}"
+    yield _line(folder / "model.keras", f"{text}; {_nearness(found, expected)}")
     write_atomically(folder / "model.json", json.dumps(describe(trained), indent=2) + "\n")
     yield _line(folder / "model.json", "inputs, outputs, how to score, thresholds")
     if onnx:
+        import onnxruntime
+
         write_atomically(folder / "model.onnx", convert(model))
-        yield _line(folder / "model.onnx", "ONNX, float32")
+        session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+        (found,) = session.run(["embeddings"], {"images": faces.astype(np.float32)})
+        yield _line(folder / "model.onnx", f"ONNX, float32; {_nearness(found, expected)}")
+
+
+def _embed_drawn(trained):
+    # drawn faces (100, 112, 112, 3) uint8, and their embeddings by the model in use
+    generator = np.random.default_rng(0)
+    people = [draw_identity(generator) for _ in range(FACES // 5)]
+    square = (MIDDLE.real - SIZE / 2, MIDDLE.imag - SIZE / 2, SIZE)
+    faces = np.stack([draw_face(person, generator, SIZE, square) for person in people for _ in range(5)])
+    return faces, embed(trained.model, faces, trained.config.flip_average)
+
+
+def _nearness(found, expected):
+    cosines = np.einsum("nd,nd->n", found, expected, dtype=np.float64)
+    return f"cosine to the model in use at least {cosines.min():.6f} on {len(expected)} drawn faces"
 
 
 def _line(path, text):

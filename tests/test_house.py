@@ -73,7 +73,7 @@ FLOORS = {
     "evaluation": {
         "images", "intervals", "lfw", "pairs", "parity", "progress", "protocols", "verification", "verifier",
     },
-    "export": {"cohort", "images", "models", "results", "trained"},
+    "export": {"cartoon", "cohort", "embedding", "images", "models", "results", "synthetic", "trained"},
     "startup": set(),
     "commands": {"evaluation", "export", "profiles", "results", "startup", "verifier"},
     "__main__": {"commands"},
