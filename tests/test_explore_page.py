@@ -402,6 +402,40 @@ def test_the_map_is_walked_with_keys_and_shows_a_picture(opened):
     assert opened.run("document.querySelectorAll('.card.shown').length") == 0
 
 
+def test_the_pointer_over_a_dot_shows_its_face_and_leaves_nothing_behind(opened):
+    opened.run("document.querySelector('.dot').scrollIntoView({block: 'center'})")
+    opened.settle()
+    for number in (0, 7, 13):
+        dot = f"[...document.querySelectorAll('.dot')][{number}]"
+        x, y = opened.run(f"(b => [b.left + b.width / 2, b.top + b.height / 2])({dot}.getBoundingClientRect())")
+        opened.send("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        opened.settle()
+        over = opened.run(f"document.elementFromPoint({x}, {y}).closest('.dot').getAttribute('aria-label')")
+        name, place = opened.run("[...document.querySelectorAll('.card.shown > *')].slice(1).map(e => e.textContent)")
+        assert over.startswith(f"{name}, image ") and place
+        assert opened.run("getComputedStyle(document.querySelector('.card.shown > *')).backgroundImage").startswith(
+            "url("
+        )
+    opened.send("Input.dispatchMouseEvent", type="mouseMoved", x=2, y=2)
+    opened.settle()
+    assert opened.run("document.querySelectorAll('.card.shown').length") == 0
+
+
+def test_the_slider_follows_the_mouse(opened):
+    opened.run("document.querySelector('[type=range]').scrollIntoView({block: 'center'})")
+    opened.settle()
+    x, y, width = opened.run(
+        "(b => [b.left, b.top + b.height / 2, b.width])(document.querySelector('[type=range]').getBoundingClientRect())"
+    )
+    thresholds = []
+    for share in (0.3, 0.8):
+        for kind in ("mousePressed", "mouseReleased"):
+            place = {"x": x + share * width, "y": y}
+            opened.send("Input.dispatchMouseEvent", type=kind, **place, button="left", buttons=1, clickCount=1)
+        thresholds.append(check_figures(opened))
+    assert thresholds[0] < thresholds[1]
+
+
 def test_every_control_and_picture_has_a_name_for_screen_readers(opened):
     nodes = opened.send("Accessibility.getFullAXTree")["nodes"]
     roles = {"button", "slider", "spinbutton", "checkbox", "radio", "option", "listbox", "image", "img", "link"}

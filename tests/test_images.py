@@ -42,11 +42,7 @@ def test_other_modes_become_rgb(tmp_path, mode):
 def test_sixteen_bit_grey_is_not_clipped_to_white(tmp_path):
     ramp = np.linspace(0, 65535, 112 * 112).reshape(112, 112)
     Image.fromarray(ramp.astype(np.uint16)).save(tmp_path / "a.png")
-    try:
-        pixels = decode(tmp_path / "a.png")
-    except UnreadableImageError:
-        return
-    np.testing.assert_allclose(pixels[..., 0], ramp / 257, atol=1)
+    np.testing.assert_allclose(decode(tmp_path / "a.png")[..., 0], ramp / 257, atol=1)
 
 
 def test_other_sizes_are_scaled_to_112(tmp_path):
