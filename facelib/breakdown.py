@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from facelib.intervals import Interval, accuracy_interval, roc_auc_interval
+from facelib.dyads import Interval
+from facelib.intervals import accuracy_interval, roc_auc_interval
 
 BLOCK = 256  # images that are float32 in memory at once
 

@@ -1,13 +1,8 @@
 """How sure verification figures are: standard errors, 95 % intervals, comparisons of two models.
 
-Pairs share people, so they are not independent: whoever is hard to recognise is so in all of her pairs. A figure's
-variance is therefore a sum over all pairs of pairs that have a person in common (dyadic cluster-robust, Aronow et al.
-2015, "Cluster-robust variance estimation for dyadic data", Political Analysis 23, eq. 7):
-
-    variance = sum of u_k u_l over k, l with a person in common,
-
-where u_k, the influence of pair k, is what the figure's error owes to it. Scores are (pairs,) float, higher for the
-same person; people is (pairs, 2) of names or numbers, and a pair is matched where both are equal.
+Each function says what a figure owes to each pair; `dyads` makes an interval of it. Scores are (pairs,) float, higher
+for the same person; people is (pairs, 2) of names or numbers, and a pair is matched where both are equal. All raise a
+ValueError for scores and people that do not fit, a score that is not finite, and pairs of one kind only.
 """
 
 import math
@@ -15,18 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from facelib import verification
+from facelib.dyads import Difference, Interval, dyadic_variance, index_people, to_difference, to_interval
 from facelib.verification import checked, counts, tar_at_far
-
-Z = 1.959963984540054  # of the normal distribution, 95 % lie within
-
-
-class Interval(NamedTuple):
-    """A share between 0 and 1, and how sure it is."""
-
-    value: float
-    standard_error: float
-    lower: float  # ends of the 95 % interval
-    upper: float
 
 
 class Rates(NamedTuple):
@@ -47,56 +33,11 @@ class RocBand(NamedTuple):
     upper: np.ndarray
 
 
-class Difference(NamedTuple):
-    """A figure of one model minus that of another on the same pairs."""
-
-    value: float
-    standard_error: float
-    lower: float  # ends of the 95 % interval
-    upper: float
-    p_value: float  # two-sided, of no difference
-
-
-class Dyads(NamedTuple):
-    """The people of the pairs as numbers from 0."""
-
-    first: np.ndarray  # (pairs,) int
-    second: np.ndarray
-    both: np.ndarray  # (pairs,) int, equal where the two people are the same two
-    count: int  # of people
-
-
-def index_people(people, scores) -> tuple[Dyads, np.ndarray]:
-    """The people of the pairs that have `scores`, as numbers, and which pairs are matched, (pairs,) bool.
-
-    Raises:
-        ValueError: not one pair of people for each score.
-    """
-    people, pairs = np.asarray(people), np.shape(scores)
-    if people.shape != (*pairs, 2):
-        raise ValueError(f"{people.shape} people for {pairs} scores: expected {(*pairs, 2)}, two for every pair")
-    names, numbers = np.unique(people, return_inverse=True)
-    first, second = numbers.reshape(-1, 2).T
-    _, both = np.unique(np.minimum(first, second) * len(names) + np.maximum(first, second), return_inverse=True)
-    return Dyads(first, second, both, len(names)), first == second
-
-
-def dyadic_variance(influences, dyads: Dyads) -> float:
-    """Sum of u_k u_l over all k, l with a person in common; at least that of independent pairs, the sum of u_k^2.
-
-    The sum can fall below that, even below 0, by chance; it would claim more than as many unrelated pairs could say.
-    """
-    across = np.where(dyads.first != dyads.second, influences, 0.0)
-    sums = np.bincount(dyads.first, influences, dyads.count) + np.bincount(dyads.second, across, dyads.count)
-    twice = np.bincount(dyads.both, across)  # pairs that have both people in common were counted for each
-    return float(max(np.sum(sums**2) - np.sum(twice**2), np.sum(np.square(influences))))
-
-
 def accuracy_interval(scores, people, threshold: float) -> Interval:
     """Accuracy at a threshold that was chosen on other pairs."""
     dyads, matched = index_people(people, scores)
     right = (checked(scores, matched)[0] >= threshold) == matched
-    return _interval(right.mean(), _share(right, np.ones_like(matched)), dyads, len(right))
+    return to_interval(right.mean(), _share(right, np.ones_like(matched)), dyads, len(right))
 
 
 def rate_intervals(scores, people, threshold: float) -> Rates:
@@ -104,7 +45,7 @@ def rate_intervals(scores, people, threshold: float) -> Rates:
     dyads, matched = index_people(people, scores)
     accepted = checked(scores, matched)[0] >= threshold
     kinds = (matched, ~matched)
-    return Rates(*(_interval(accepted[k].mean(), _share(accepted, k), dyads, k.sum()) for k in kinds))
+    return Rates(*(to_interval(accepted[k].mean(), _share(accepted, k), dyads, k.sum()) for k in kinds))
 
 
 def roc_auc_interval(scores, people) -> Interval:
@@ -114,7 +55,42 @@ def roc_auc_interval(scores, people) -> Interval:
     """
     dyads, matched = index_people(people, scores)
     area, influences = _placements(*checked(scores, matched))
-    return _interval(area, influences, dyads, min(matched.sum(), (~matched).sum()))
+    return to_interval(area, influences, dyads, min(matched.sum(), (~matched).sum()))
+
+
+def average_precision_interval(scores, people) -> Interval:
+    """Average precision; influences are the derivatives of its weighted form for the pairs' weights.
+
+    It is the mean over the matched pairs of the precision P = T / (T + F) at their own score, T and F the matched and
+    mismatched pairs that are accepted there. A pair counts as itself, and in P of all matched pairs that score no more.
+    """
+    dyads, matched = index_people(people, scores)
+    scores, matched = checked(scores, matched)
+    thresholds, true, false = (part[:-1].astype(float) for part in counts(scores, matched))  # one for each score
+    places = np.searchsorted(thresholds, scores) - 1
+    accepted, own = true + false, np.bincount(places[matched], minlength=len(true))
+    precision = true / accepted
+    gain, loss = (np.cumsum(own * part / accepted**2)[places] for part in (false, true))
+    area = verification.average_precision(scores, matched)
+    influences = np.where(matched, precision[places] - area + gain, -loss) / matched.sum()
+    return to_interval(area, influences, dyads, matched.sum())
+
+
+def equal_error_rate_interval(scores, people) -> Interval:
+    """Equal error rate; a change of either rate moves the point where they meet along the ROC curve, of slope b.
+
+    u = (u_frr + b u_far) / (1 + b), with the rates at the threshold next to that point, and the slope as in `roc_band`.
+    """
+    dyads, matched = index_people(people, scores)
+    scores, matched = checked(scores, matched)
+    rate = verification.equal_error_rate(scores, matched)
+    thresholds, true, false = counts(scores, matched)
+    far, frr = false / false[0], 1 - true / true[0]
+    accepted = scores >= thresholds[np.argmin(np.abs(far - frr))]
+    of_far, of_frr = _share(accepted, ~matched), _share(~accepted, matched)
+    slope = _slope((far[::-1], 1 - frr[::-1]), rate, math.sqrt(dyadic_variance(of_far, dyads)))
+    influences = (of_frr + slope * of_far) / (1 + slope)
+    return to_interval(rate, influences, dyads, min(matched.sum(), (~matched).sum()))
 
 
 def roc_band(scores, people, fars) -> RocBand:
@@ -136,10 +112,8 @@ def roc_band(scores, people, fars) -> RocBand:
         point = tar_at_far(scores, matched, far)
         accepted = scores >= point.threshold
         of_far = _share(accepted, ~matched)
-        reach = math.sqrt(dyadic_variance(of_far, dyads))
-        ends = np.clip([point.far - reach, point.far + reach], 0, 1)
-        slope = np.diff(np.interp(ends, *curve))[0] / np.diff(ends)[0] if reach else 0.0
-        interval = _interval(point.tar, _share(accepted, matched) - slope * of_far, dyads, matched.sum())
+        slope = _slope(curve, point.far, math.sqrt(dyadic_variance(of_far, dyads)))
+        interval = to_interval(point.tar, _share(accepted, matched) - slope * of_far, dyads, matched.sum())
         rows.append((far, point.threshold, *interval))
     return RocBand(*np.array(rows, np.float64).reshape(-1, 6).T)
 
@@ -152,19 +126,25 @@ def compare_accuracy(scores, others, people, thresholds: tuple[float, float]) ->
         for values, threshold in zip((scores, others), thresholds, strict=True)
     )
     gains = right.astype(float) - also
-    return _difference(gains.mean(), (gains - gains.mean()) / len(gains), dyads)
+    return to_difference(gains.mean(), (gains - gains.mean()) / len(gains), dyads)
 
 
 def compare_roc_auc(scores, others, people) -> Difference:
     """ROC AUC of `scores` minus that of `others`, scores of the same pairs by another model."""
     dyads, matched = index_people(people, scores)
     (area, influences), (other, its) = (_placements(*checked(values, matched)) for values in (scores, others))
-    return _difference(area - other, influences - its, dyads)
+    return to_difference(area - other, influences - its, dyads)
 
 
 def _share(chosen, kind):
     # influences of a share of the pairs of a kind: a ratio of two sums
     return np.where(kind, chosen - chosen[kind].mean(), 0.0) / kind.sum()
+
+
+def _slope(curve, far, reach):
+    # of the chord of the ROC curve (far, tar), both rising, over `reach` to each side
+    ends = np.clip([far - reach, far + reach], 0, 1)
+    return np.diff(np.interp(ends, *curve))[0] / np.diff(ends)[0] if reach else 0.0
 
 
 def _placements(scores, matched):
@@ -175,26 +155,3 @@ def _placements(scores, matched):
         area = placements.mean()
         influences[kind] = (placements - area) / len(own)
     return area, influences
-
-
-def _interval(value, influences, dyads, most):
-    """Interval on the scale log(p / (1 - p)), which covers better than p +- 1.96 s near 0 and 1 and stays between them.
-
-    Where nothing was seen to vary, at 0 and 1, it is that of Wilson (1927) for `most` independent pairs, or as many as
-    there are people.
-    """
-    value, variance = float(value), dyadic_variance(influences, dyads)
-    error = math.sqrt(variance)
-    spread = value * (1 - value)
-    if min(spread, variance) < 1e-18:  # 0, but for rounding
-        reach = Z**2 / (Z**2 + min(int(most), dyads.count))
-        return Interval(value, error, max(value - reach, 0.0), min(value + reach, 1.0))
-    middle, reach = math.log(value / (1 - value)), Z * error / spread
-    lower, upper = (0.5 + 0.5 * math.tanh((middle + side * reach) / 2) for side in (-1, 1))
-    return Interval(value, error, lower, upper)
-
-
-def _difference(value, influences, dyads):
-    value, error = float(value), math.sqrt(dyadic_variance(influences, dyads))
-    p_value = math.erfc(abs(value) / error / math.sqrt(2)) if error else float(value == 0)
-    return Difference(value, error, max(value - Z * error, -1.0), min(value + Z * error, 1.0), p_value)

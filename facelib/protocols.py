@@ -9,15 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from facelib.intervals import Interval, Rates, accuracy_interval, rate_intervals, roc_auc_interval, roc_band
-from facelib.verification import (
-    TooFewPairsError,
-    average_precision,
-    best_threshold,
-    checked,
-    equal_error_rate,
-    precision_recall_area,
-)
+from facelib import intervals
+from facelib.dyads import Interval
+from facelib.intervals import Rates, roc_band
+from facelib.verification import TooFewPairsError, best_threshold, checked, precision_recall_area
 
 FARS = (0.1, 0.01, 0.001)
 
@@ -51,9 +46,9 @@ class Summary(NamedTuple):
     pairs: int
     people: int
     roc_auc: Interval
-    average_precision: float
+    average_precision: Interval
+    equal_error_rate: Interval
     precision_recall_area: float
-    equal_error_rate: float
     best_threshold: float  # has seen the answers, and so has the next
     best_accuracy: float
     cross_validation: CrossValidation | None  # None where the list has no folds
@@ -133,21 +128,24 @@ def summarise(variants: dict, people, folds=None, thresholds: dict | None = None
 
 
 def _summary(scores, people, folds, threshold):
-    roc_auc = roc_auc_interval(scores, people)
+    roc_auc = intervals.roc_auc_interval(scores, people)
     matched = people[:, 0] == people[:, 1]
     cross_validation = None
     if folds is not None and np.unique(folds).size > 1:
         cross_validation = cross_validate(scores, matched, folds)
-    figures = (measure(scores, matched) for measure in (average_precision, precision_recall_area, equal_error_rate))
     at_validation = (None, None, None)
     if threshold is not None:
-        measured = (measure(scores, people, threshold) for measure in (accuracy_interval, rate_intervals))
+        measured = (
+            measure(scores, people, threshold) for measure in (intervals.accuracy_interval, intervals.rate_intervals)
+        )
         at_validation = (float(threshold), *measured)
     return Summary(
         len(matched),
         len(np.unique(people)),
         roc_auc,
-        *figures,
+        intervals.average_precision_interval(scores, people),
+        intervals.equal_error_rate_interval(scores, people),
+        precision_recall_area(scores, matched),
         *best_threshold(scores, matched),
         cross_validation,
         *at_validation,
@@ -178,9 +176,9 @@ def _cells(summary):
     ends = f"{folds.thresholds.min():.4f} to {folds.thresholds.max():.4f}" if folds else ""
     cells = {
         "ROC AUC": as_text(summary.roc_auc),
-        "average precision": f"{summary.average_precision:.4f}",
+        "average precision": as_text(summary.average_precision),
+        "equal error rate": as_text(summary.equal_error_rate),
         "precision-recall area, trapezoid": f"{summary.precision_recall_area:.4f}",
-        "equal error rate": f"{summary.equal_error_rate:.4f}",
         "accuracy, best threshold on these pairs (optimistic)": f"{summary.best_accuracy:.4f}, at {best:.4f}",
         "accuracy, cross-validated": f"{folds.accuracy:.4f}, at {ends}" if folds else "no folds",
         "its standard error": f"{folds.standard_error:.4f}" if folds else "",

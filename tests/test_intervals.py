@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from reference import dyadic_sum, placement_influences, share_influences
+from sklearn.metrics import average_precision_score
 
 from facelib import intervals, verification
 
@@ -59,6 +60,42 @@ def test_interval_of_the_area_is_made_of_placement_values(dyads):
     matched = people[:, 0] == people[:, 1]
     variance = dyadic_sum(placement_influences(scores, matched), people)
     check(intervals.roc_auc_interval(scores, people), verification.roc_auc(scores, matched), variance)
+
+
+@given(scored_dyads())
+def test_interval_of_average_precision_is_made_of_derivatives_by_weight(dyads):
+    scores, people = dyads
+    matched = people[:, 0] == people[:, 1]
+
+    def weighted(pair, change):
+        weights = np.ones(len(scores))
+        weights[pair] += change
+        return average_precision_score(matched, scores, sample_weight=weights)
+
+    step = 1e-6
+    influences = [(weighted(pair, step) - weighted(pair, -step)) / (2 * step) for pair in range(len(scores))]
+    found = intervals.average_precision_interval(scores, people)
+    assert found.value == verification.average_precision(scores, matched)
+    assert found.standard_error**2 == pytest.approx(dyadic_sum(influences, people), abs=1e-8)
+    assert 0 <= found.lower <= found.value <= found.upper <= 1
+
+
+def test_interval_of_the_equal_error_rate_goes_along_the_curve():
+    """Scores spread evenly, so that the slope is known: matched ones over [0, 2], mismatched ones over [-1, 1]."""
+    count = 3000
+    scores = np.concatenate([np.linspace(0, 2, count), np.linspace(-1, 1, count)])
+    people = np.concatenate([np.arange(count)[:, None] + [0, 0], count + 2 * np.arange(count)[:, None] + [0, 1]])
+    found = intervals.equal_error_rate_interval(scores, people)
+    assert found.value == pytest.approx(0.25, abs=1e-3)  # at 0.5; both densities are equal there, the slope is 1
+    assert found.standard_error == pytest.approx(math.sqrt(2 * 0.25 * 0.75 / count) / 2, rel=1e-2)
+
+
+@given(scored_dyads())
+def test_interval_of_the_equal_error_rate_holds_it(dyads):
+    scores, people = dyads
+    found = intervals.equal_error_rate_interval(scores, people)
+    assert found.value == verification.equal_error_rate(scores, people[:, 0] == people[:, 1])
+    assert 0 <= found.lower <= found.value <= found.upper <= 1
 
 
 @given(scored_dyads(), STEPS, STEPS, st.randoms(use_true_random=False))
@@ -221,6 +258,11 @@ def coverage(repetitions, distance, seed=0):
     at_tenth = NormalDist().cdf((distance - 1.2815515655446004 * BETWEEN) / WITHIN)  # where far = 0.1
     truth = {"accuracy": (tar + 1 - far) / 2, "tar": tar, "far": far, "tar at far 0.1": at_tenth}
     truth |= {"roc auc": NormalDist().cdf(distance / math.hypot(WITHIN, BETWEEN)), "accuracy gain": 0, "area gain": 0}
+    truth["equal error rate"] = NormalDist().cdf(-distance / (WITHIN + BETWEEN))
+    grid = np.array([NormalDist().inv_cdf(share) for share in (np.arange(4000) + 0.5) / 4000])  # matched scores
+    below = np.array([NormalDist().cdf(-(distance + WITHIN * place) / BETWEEN) for place in grid])
+    accepted = 1 - (np.arange(4000) + 0.5) / 4000
+    truth["average precision"] = float(np.mean(accepted / (accepted + below)))
     hits = dict.fromkeys(truth, 0)
     for _ in range(repetitions):
         scores, others = person_scores(people, generator, distance, models=2)
@@ -231,6 +273,8 @@ def coverage(repetitions, distance, seed=0):
             intervals.roc_auc_interval(scores, people),
             intervals.compare_accuracy(scores, others, people, (threshold, threshold)),
             intervals.compare_roc_auc(scores, others, people),
+            intervals.equal_error_rate_interval(scores, people),
+            intervals.average_precision_interval(scores, people),
         ]
         for name, interval in zip(truth, found, strict=True):
             hits[name] += bool(interval.lower <= truth[name] <= interval.upper)

@@ -31,7 +31,10 @@ RESULTS = {
         people=600, images=1539, pairs=1200, unreadable=2, accuracy_at_validation_threshold=0.9017,
         roc_auc=0.9633, average_precision=0.9655, eer=0.0977, expected_calibration_error=0.0456,
         summaries=dict(configured=dict(
-            roc_auc=dict(lower=0.9512, upper=0.9724), validation_accuracy=dict(lower=0.8832, upper=0.9176),
+            roc_auc=dict(value=0.9633, lower=0.9512, upper=0.9724),
+            average_precision=dict(value=0.9655, lower=0.9531, upper=0.9747),
+            equal_error_rate=dict(value=0.0977, lower=0.0812, upper=0.1171),
+            validation_accuracy=dict(lower=0.8832, upper=0.9176),
             cross_validation=dict(accuracies=[0.9, 0.904], accuracy=0.902, standard_error=0.002),
         )),
         all_pairs=dict(images=1539, mismatched=1179432, tar_at_far=[
@@ -66,7 +69,7 @@ def test_numbers_are_those_of_the_results(results):
         "| test | 600 | 1,539 | 1,200 pairs",
         "| test pairs | accuracy | 0.9017 | 0.8832 to 0.9176 |",
         "| test pairs | roc auc | 0.9633 | 0.9512 to 0.9724 |",
-        "| test pairs | eer | 0.0977 |  |",
+        "| test pairs | equal_error_rate | 0.0977 | [0.0812, 0.1171] |",
         "| all pairs of test images | TAR at FAR 0.01 | 0.7123 | 0.6812 to 0.7412 |",
         "validation pairs.\nWith that of each of 2 folds chosen on the others it is 0.9020, standard error 0.0020.\n",
         "all pairs of 1,539 test images, 1,179,432 of them of two people",

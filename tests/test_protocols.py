@@ -100,9 +100,9 @@ def test_the_summary_holds_the_figures_of_their_own_functions():
         summary = found[name]
         assert (summary.pairs, summary.people) == (1200, len(np.unique(people)))
         assert summary.roc_auc == intervals.roc_auc_interval(values, people)
-        assert summary.average_precision == verification.average_precision(values, matched)
+        assert summary.average_precision == intervals.average_precision_interval(values, people)
         assert summary.precision_recall_area == verification.precision_recall_area(values, matched)
-        assert summary.equal_error_rate == verification.equal_error_rate(values, matched)
+        assert summary.equal_error_rate == intervals.equal_error_rate_interval(values, people)
         best = (summary.best_threshold, summary.best_accuracy)
         assert best == verification.best_threshold(values, matched)
         expected = protocols.cross_validate(values, matched, folds)

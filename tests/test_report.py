@@ -54,6 +54,8 @@ RESULTS = {
         best_threshold=0.702, best_accuracy=0.861, expected_calibration_error=0.0321,
         summaries=dict(configured=dict(
             roc_auc=dict(value=0.9389, standard_error=0.008, lower=0.9212, upper=0.9534),
+            average_precision=dict(value=0.9412, standard_error=0.007, lower=0.9236, upper=0.9549),
+            equal_error_rate=dict(value=0.14, standard_error=0.011, lower=0.1202, upper=0.1634),
             validation_accuracy=dict(value=0.8523, standard_error=0.011, lower=0.8291, upper=0.8732),
             cross_validation=dict(accuracies=[0.85, 0.86], accuracy=0.855, standard_error=0.005),
         )),
@@ -157,6 +159,8 @@ def test_figures_on_the_test_pairs_come_with_their_intervals(report):
     text = " ".join(report()[0]).replace("\xa0", " ")
     for figure in (
         "[0.9212, 0.9534]",
+        "[0.9236, 0.9549]",
+        "[12.0, 16.3]",
         "85.2 % [82.9, 87.3] of the pairs",
         "85.5 % ± 0.5 %",
         "each of the 2 folds",

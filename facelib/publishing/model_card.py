@@ -111,8 +111,8 @@ def _describe(eda, model, training, test) -> dict:
     figures = [("validation pairs", name.removeprefix("validation_"), training[name], None) for name in areas]
     honest, everyone = test["summaries"]["configured"], test["all_pairs"]
     figures += [("test pairs", "accuracy", test["accuracy_at_validation_threshold"], honest["validation_accuracy"])]
-    figures += [("test pairs", "roc_auc", test["roc_auc"], honest["roc_auc"])]
-    figures += [("test pairs", name, test[name], None) for name in ("average_precision", "eer")]
+    areas = ("roc_auc", "average_precision", "equal_error_rate")
+    figures += [("test pairs", name, honest[name]["value"], honest[name]) for name in areas]
     tars = [(f"TAR at FAR {row['far']}", row["tar"]) for row in everyone["tar_at_far"]]
     figures += [("all pairs of test images", name, tar["value"], tar) for name, tar in tars]
     pairs = calibration["mismatched_pairs"]
