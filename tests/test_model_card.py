@@ -69,7 +69,7 @@ def test_numbers_are_those_of_the_results(results):
         "| test | 600 | 1,539 | 1,200 pairs",
         "| test pairs | accuracy | 0.9017 | 0.8832 to 0.9176 |",
         "| test pairs | roc auc | 0.9633 | 0.9512 to 0.9724 |",
-        "| test pairs | equal_error_rate | 0.0977 | [0.0812, 0.1171] |",
+        "| test pairs | equal error rate | 0.0977 | 0.0812 to 0.1171 |",
         "| all pairs of test images | TAR at FAR 0.01 | 0.7123 | 0.6812 to 0.7412 |",
         "validation pairs.\nWith that of each of 2 folds chosen on the others it is 0.9020, standard error 0.0020.\n",
         "all pairs of 1,539 test images, 1,179,432 of them of two people",
