@@ -316,7 +316,7 @@ def test_a_run_is_named_by_the_code_that_decides_its_weights(config, tmp_path, m
     ):  # fmt: skip
         before = recipe.training_folder(config, "digest")
         with open(package / f"{name}.py", "a") as file:
-            file.write("\n# another line\n")
+            file.write("\nANOTHER_LINE = True\n")
         assert recipe.training_folder(config, "digest") != before, name
     before = recipe.training_folder(config, "digest")
     for name in ("plots", "texture", "discriminant", "streams"):

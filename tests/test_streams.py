@@ -165,7 +165,7 @@ def test_a_fit_is_named_by_the_code_that_decides_it(config, tmp_path, monkeypatc
     for name in ("augmentation", "dataset", "discriminant", "images", "recipe", "streams", "texture"):
         before = streams.texture_file(config, "digest")
         with open(package / f"{name}.py", "a") as changed:
-            changed.write("\n# another line\n")
+            changed.write("\nANOTHER_LINE = True\n")
         assert streams.texture_file(config, "digest") != before, name
     before = streams.texture_file(config, "digest")
     for name in ("training", "losses", "mining", "plots"):
