@@ -85,7 +85,7 @@ def _reference_step(sizes, folder):
     batch = (folder, REFERENCE, *sizes.reference)
     series = measure_sides(sizes, ours=("bench.steps:facelib_step", *batch), plain=("bench.steps:plain_step", *batch))
     count = sizes.reference[0] * sizes.reference[1]
-    goal = 1.6 if {"avx512_bf16", "amx_bf16"} & set(machine.flags()) else None
+    goal = 1.6 if machine.has_bfloat16() else None
     what = f"step of the reference network, B = {count}"
     against = "plain compiled float32 Keras step"
     return [compare_speed("reference-step", what, against, "images/s", (count, count), *series.values(), goal)]
@@ -95,7 +95,7 @@ def _residual_step(which, sizes, folder):
     p, k = sizes.residual[which]
     batch = ("bench.steps:facelib_step", folder, RESIDUAL, p, k)
     sides = {"keras.layers.BatchNormalization": (*batch, "", True)}
-    if {"avx512_bf16", "amx_bf16"} & set(machine.flags()):  # elsewhere ours is float32 itself
+    if machine.has_bfloat16():  # elsewhere ours is float32 itself
         sides["float32"] = (*batch, "bfloat16=False")
     series = measure_sides(sizes, ours=batch, **sides)
     what, counts = f"step of our network, B = {p * k}", (p * k, p * k)

@@ -21,6 +21,11 @@ def flags() -> list[str]:
     return [flag for flag in FLAGS if flag in words]
 
 
+def has_bfloat16() -> bool:
+    """Whether the processor is fast in bfloat16."""
+    return bool({"avx512_bf16", "amx_bf16"} & set(flags()))
+
+
 def memory() -> int:
     """Bytes of memory that the machine has."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -99,7 +99,9 @@ def run_embed(arguments) -> None:
 
 
 def run_evaluate(arguments) -> None:
+    from facelib.dyads import Interval
     from facelib.evaluation import evaluate
+    from facelib.protocols import as_text
     from facelib.verifier import load_verifier
 
     verifier = load_verifier(arguments.profile)
@@ -111,11 +113,10 @@ def run_evaluate(arguments) -> None:
         return print(json.dumps(found, indent=2))
     print("{pairs:,} pairs ({matched_pairs:,} of one person) of {images:,} images of {people:,} people; "
           "{pairs_left_out:,} pairs left out".format(**found))  # fmt: skip
-    area, folds = (found["summary"][name] for name in ("roc_auc", "cross_validation"))
-    interval = "[{lower:.4f}, {upper:.4f}]".format(**area)
-    print("ROC AUC {roc_auc:.4f} {0} (95 %), average precision {average_precision:.4f}, "
-          "equal error rate {equal_error_rate:.4f}".format(interval, **found))  # fmt: skip
-    if folds:
+    area = as_text(Interval(**found["summary"]["roc_auc"]))
+    print("ROC AUC {0} (95 %), average precision {average_precision:.4f}, "
+          "equal error rate {equal_error_rate:.4f}".format(area, **found))  # fmt: skip
+    if folds := found["summary"]["cross_validation"]:
         print("cross-validated over {0} folds: accuracy {accuracy:.4f}, standard error {standard_error:.4f}".format(
             len(folds["accuracies"]), **folds))  # fmt: skip
     print("threshold chosen for      threshold  accuracy  (standard error)  false accepts  true accepts")

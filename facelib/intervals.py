@@ -85,10 +85,10 @@ def equal_error_rate_interval(scores, people) -> Interval:
     scores, matched = checked(scores, matched)
     rate = verification.equal_error_rate(scores, matched)
     thresholds, true, false = counts(scores, matched)
-    far, frr = false / false[0], 1 - true / true[0]
-    accepted = scores >= thresholds[np.argmin(np.abs(far - frr))]
+    far, tar = false / false[0], true / true[0]
+    accepted = scores >= thresholds[np.argmin(np.abs(far - (1 - tar)))]
     of_far, of_frr = _share(accepted, ~matched), _share(~accepted, matched)
-    slope = _slope((far[::-1], 1 - frr[::-1]), rate, math.sqrt(dyadic_variance(of_far, dyads)))
+    slope = _slope((far[::-1], tar[::-1]), rate, math.sqrt(dyadic_variance(of_far, dyads)))
     influences = (of_frr + slope * of_far) / (1 + slope)
     return to_interval(rate, influences, dyads, min(matched.sum(), (~matched).sum()))
 

@@ -76,7 +76,7 @@ FLOORS = {
     },
     "export": {"cartoon", "cohort", "embedding", "images", "models", "results", "synthetic", "trained"},
     "startup": set(),
-    "commands": {"evaluation", "export", "profiles", "results", "startup", "verifier"},
+    "commands": {"dyads", "evaluation", "export", "profiles", "protocols", "results", "startup", "verifier"},
     "__main__": {"commands"},
     "experiments/study": {"config", "profiles"},
     "experiments/table": {"config", "experiments/study", "results"},
