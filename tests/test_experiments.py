@@ -14,6 +14,7 @@ from tiny_study import ORDER, finished
 from facelib.config import ROOT
 from facelib.experiments import __main__ as experiments
 from facelib.experiments import study
+from facelib.experiments import trial as trial_module
 from facelib.experiments.study import Trial
 from facelib.experiments.table import read_table, table_path, trial_of
 
@@ -27,14 +28,15 @@ from pathlib import Path
 import tiny_study
 from facelib import config
 from facelib.experiments import __main__ as experiments
+from facelib.experiments import trial as trial_module
 for patch in tiny_study.PATCHES:
     setattr(*patch)
 config.ROOT = Path(sys.argv[1])
-experiments.identify_study = lambda data: tiny_study.IDENTITY
+trial_module.identify_study = lambda data: tiny_study.IDENTITY
 def run_trial(trial, *_):
     print("running", flush=True)
     time.sleep(600)
-experiments.run_trial = run_trial
+trial_module.run_trial = run_trial
 sys.argv[1:] = sys.argv[2:]
 experiments.main()
 """
@@ -45,8 +47,8 @@ def config(project, monkeypatch):
     """Of a tiny study in a project of its own; trials are not trained."""
     for patch in tiny_study.PATCHES:
         monkeypatch.setattr(*patch)
-    monkeypatch.setattr(experiments, "identify_study", lambda data: tiny_study.IDENTITY)
-    monkeypatch.setattr(experiments, "run_trial", lambda trial, *_: finished(trial))
+    monkeypatch.setattr(trial_module, "identify_study", lambda data: tiny_study.IDENTITY)
+    monkeypatch.setattr(trial_module, "run_trial", lambda trial, *_: finished(trial))
     return study.configure(Trial("", 7), "drawn")
 
 
@@ -65,7 +67,7 @@ def test_work_runs_one_trial_at_a_time_until_nothing_is_left(config, capsys):
 
 def test_a_failed_trial_does_not_stop_the_study(config, monkeypatch, capsys):
     broken = finished(ORDER[0], state="failed", reason="the loss is not finite at step 3", validation_roc_auc=None)
-    monkeypatch.setattr(experiments, "run_trial", lambda trial, *_: broken | trial._asdict())
+    monkeypatch.setattr(trial_module, "run_trial", lambda trial, *_: broken | trial._asdict())
     assert [experiments.work(config, ["loss"]) for _ in range(5)] == [0, 0, 0, 0, experiments.NOTHING_LEFT]
     assert {row["reason"] for row in read_table(table_path(config))} == {"the loss is not finite at step 3"}
     assert "  failed: the loss is not finite at step 3" in capsys.readouterr().out
@@ -78,7 +80,7 @@ def test_only_the_minutes_are_shown_the_test_pairs(config, monkeypatch):
         shown[trial] = with_test
         return finished(trial)
 
-    monkeypatch.setattr(experiments, "run_trial", run_trial)
+    monkeypatch.setattr(trial_module, "run_trial", run_trial)
     while experiments.work(config, tiny_study.EVERYTHING) == 0:
         pass
     assert [trial for trial in shown if shown[trial]] == [ORDER[0], ORDER[2]]
@@ -89,10 +91,10 @@ def test_an_interrupted_trial_comes_up_again(config, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    run_trial = experiments.run_trial
-    monkeypatch.setattr(experiments, "run_trial", interrupted)
+    run_trial = trial_module.run_trial
+    monkeypatch.setattr(trial_module, "run_trial", interrupted)
     assert experiments.work(config, ["loss"]) == experiments.INTERRUPTED
-    monkeypatch.setattr(experiments, "run_trial", run_trial)
+    monkeypatch.setattr(trial_module, "run_trial", run_trial)
     assert experiments.work(config, ["loss"]) == 0
     assert [trial_of(row) for row in read_table(table_path(config))] == [ORDER[0]]
 
@@ -215,3 +217,10 @@ def test_the_command_ends_well_where_everything_is_over(config, monkeypatch, cap
     workers("exit 3")
     assert call(monkeypatch) == 0
     assert "experiments-drawn.csv: every trial is over\n" in capsys.readouterr().out
+
+
+def test_listing_needs_no_tensorflow(project):
+    script = "import sys; from facelib.experiments.__main__ import main; main(); print('tensorflow' in sys.modules)"
+    command = [sys.executable, "-c", script, "--data", "drawn", "--list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == "False" and done.stderr == ""

@@ -10,14 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from facelib.checkpoint import CheckpointError
 from facelib.config import ROOT, Config, ConfigError
-from facelib.configured import uses_bfloat16
 from facelib.experiments import study
 from facelib.experiments.queue import claim, record
 from facelib.experiments.storage import SEARCH, Storage, open_storage, over
 from facelib.experiments.table import COMPLETE, ERROR, TableError, read_table, table_path, trial_of
-from facelib.experiments.trial import identify_study, run_trial
 from facelib.identities import NoFacesError
 from facelib.progress import VARIABLE
+from facelib.startup import load_tensorflow
 
 NOTHING_LEFT, INTERRUPTED = 3, 130  # exit codes of a worker; 0: a trial was recorded
 MOST_KILLS = 10  # of workers in a row; more than what `queue` grants one trial
@@ -30,12 +29,16 @@ def open_study(config: Config, new_start: bool = False) -> Storage:
         ConfigError, NoFacesError: there are no faces to train on. CheckpointError: see `recipe.load_split`.
         TableError: the storage or the table cannot be used; the message says what to do.
     """
+    from facelib.experiments.trial import identify_study
+
     folder = config.interim.parent / "experiments"
     return open_storage(folder, table_path(config), identify_study(config.data or "drawn"), new_start)
 
 
 def work(config: Config, tables, workers: int = 1) -> int:
     """Run one trial of `tables` and record it; returns the exit code of the process that does it."""
+    from facelib.experiments.trial import run_trial
+
     storage = open_study(config)
     claimed = claim(storage, tables)
     if claimed is None:
@@ -151,6 +154,9 @@ def main() -> None:
         config = study.configure(study.Trial("", study.SEEDS[0]), arguments.data)
         if arguments.list:
             return show(config, tables)
+        load_tensorflow()
+        from facelib.configured import uses_bfloat16
+
         if arguments.worker:
             _end_with_the_parent()
             sys.exit(work(config, tables, arguments.workers))
