@@ -219,8 +219,11 @@ def test_the_command_ends_well_where_everything_is_over(config, monkeypatch, cap
     assert "experiments-drawn.csv: every trial is over\n" in capsys.readouterr().out
 
 
-def test_listing_needs_no_tensorflow(project):
-    script = "import sys; from facelib.experiments.__main__ import main; main(); print('tensorflow' in sys.modules)"
-    command = [sys.executable, "-c", script, "--data", "drawn", "--list"]
+def test_listing_needs_no_tensorflow(tmp_path):
+    script = """
+import sys; from pathlib import Path; from facelib import config; config.ROOT = Path(sys.argv.pop(1))
+from facelib.experiments.__main__ import main; main(); print('tensorflow' in sys.modules)
+"""
+    command = [sys.executable, "-c", script, tmp_path, "--data", "drawn", "--list"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.splitlines()[-1] == "False" and done.stderr == ""

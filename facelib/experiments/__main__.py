@@ -155,11 +155,11 @@ def main() -> None:
         if arguments.list:
             return show(config, tables)
         load_tensorflow()
-        from facelib.configured import uses_bfloat16
-
         if arguments.worker:
             _end_with_the_parent()
             sys.exit(work(config, tables, arguments.workers))
+        from facelib.configured import uses_bfloat16
+
         if config.bfloat16 and not uses_bfloat16(config):
             print("this processor is not fast in bfloat16: the trials compute in float32, and take four times as long")
         storage = open_study(config, new_start=True)
