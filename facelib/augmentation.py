@@ -10,48 +10,54 @@ from PIL import Image
 from facelib.images import GREY, SIZE
 
 MESH = 4  # cells across and down, in which an image is warped
-RAMP = np.linspace(-1, 1, SIZE, dtype=np.float32)[:, None]  # from one edge of an image to the opposite one
 
 
-def augment(images: np.ndarray, seed: int, step: int, strength: float, warp_share: float = 1.0) -> np.ndarray:
+def augment(
+    images: np.ndarray, seed: int, step: int, strength: float, warp_share: float = 1.0, size: int = SIZE
+) -> np.ndarray:
     """Training variations: those of `warp`, then contrast, colour, grey, resolution, light, a covered patch.
 
     Args:
         images: (N, 112, 112, 3) uint8. strength: near 0 only the mirror image is left. warp_share: of the strength,
-            for those of `warp`.
+            for those of `warp`. size: pixels a side of the result, see `warp`.
 
     Returns:
-        (N, 112, 112, 3) uint8.
+        (N, size, size, 3) uint8.
     """
-    result = warp(images, seed, step, strength * warp_share)
+    result = warp(images, seed, step, strength * warp_share, size)
     generator = np.random.default_rng((seed, 6, step))
     colours = _draw_colours(generator, len(images), strength)
-    patches = _draw_patches(generator, len(images), strength)
+    patches = _draw_patches(generator, len(images), strength, size)
     widths = _draw_widths(generator, len(images), strength)
     slopes = _draw_slopes(generator, len(images), strength)
+    ramp = np.linspace(-1, 1, size, dtype=np.float32)[:, None]  # from one edge of an image to the opposite one
     for row, image in enumerate(result):
         picture = Image.fromarray(image).convert("RGB", colours[row])
-        if widths[row] < SIZE:
-            for width in (widths[row], SIZE):
+        if widths[row] < size:
+            for width in (widths[row], size):
                 picture = picture.resize((width, width), Image.Resampling.BILINEAR)
-        light = 1 + slopes[row, 0] * RAMP + slopes[row, 1] * RAMP[:, None]  # shape (112, 112, 1)
+        light = 1 + slopes[row, 0] * ramp + slopes[row, 1] * ramp[:, None]  # shape (size, size, 1)
         result[row] = np.clip(picture * light + 0.5, 0, 255)
         top, left, bottom, right = patches[row]
         result[row, top:bottom, left:right] = GREY
     return result
 
 
-def warp(images: np.ndarray, seed: int, step: int, strength: float) -> np.ndarray:
-    """Mirror image, shift, zoom, rotation, a turned head, small distortions; arguments and result as of `augment`."""
+def warp(images: np.ndarray, seed: int, step: int, strength: float, size: int = SIZE) -> np.ndarray:
+    """Mirror image, shift, zoom, rotation, a turned head, small distortions; arguments and result as of `augment`.
+
+    A `size` below 112 reduces the images in the same go, as bilinear interpolation does: where nothing else moves and
+    the size is 56, to the means of 2x2 pixels.
+    """
     quadrilaterals = _draw_mesh(np.random.default_rng((seed, 7, step)), len(images), strength)
-    edges = np.linspace(0, SIZE, MESH + 1).astype(int).tolist()
+    edges = np.linspace(0, size, MESH + 1).astype(int).tolist()
     spans = list(zip(edges[:-1], edges[1:], strict=True))
     cells = [(left, top, right, bottom) for top, bottom in spans for left, right in spans]
-    result = np.empty_like(images)
+    result = np.empty((len(images), size, size, 3), np.uint8)
     for row, image in enumerate(images):
         mesh = list(zip(cells, quadrilaterals[row], strict=True))
         result[row] = Image.fromarray(image).transform(
-            (SIZE, SIZE), Image.Transform.MESH, mesh, Image.Resampling.BILINEAR, fillcolor=GREY
+            (size, size), Image.Transform.MESH, mesh, Image.Resampling.BILINEAR, fillcolor=GREY
         )
     return result
 
@@ -93,11 +99,11 @@ def _draw_colours(generator, count, strength):
     )
 
 
-def _draw_patches(generator, count, strength):
+def _draw_patches(generator, count, strength, size):
     # (count, 4): top, left, bottom, right of what is covered in half of the images (random erasing, Zhong et al. 2020)
     sides = generator.uniform(0.1, 0.4, (count, 2)) * (generator.random((count, 1)) < 0.5 * strength)
     corners = generator.random((count, 2))
-    return (np.concatenate([corners, corners + sides], axis=1) * SIZE).round().astype(int)
+    return (np.concatenate([corners, corners + sides], axis=1) * size).round().astype(int)
 
 
 def _draw_widths(generator, count, strength):

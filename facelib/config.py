@@ -20,9 +20,9 @@ CHOICES = {
     "decay": ("cosine", "none"),
 }
 AT_LEAST_ONE = (
-    "epochs", "steps_per_epoch", "identities_per_batch", "embedding_size", "comparison_steps", "identities_limit",
-    "images_limit", "validation_images", "texture_dimensions", "texture_components", "texture_images",
-    "rareness_neighbours",
+    "epochs", "steps_per_epoch", "identities_per_batch", "image_size", "embedding_size", "comparison_steps",
+    "identities_limit", "images_limit", "validation_images", "texture_dimensions", "texture_components",
+    "texture_images", "rareness_neighbours",
 )  # fmt: skip
 
 
@@ -62,6 +62,7 @@ class Config:
 
     # network
     network: str = "residual"
+    image_size: int = 48  # pixels a side to which it reduces an image
     embedding_size: int = 256
     bfloat16: bool = True  # used where the processor has it
 
@@ -81,7 +82,7 @@ class Config:
 
     # training
     epochs: int = 12
-    steps_per_epoch: int = 260
+    steps_per_epoch: int = 400
     learning_rate: float = 4e-3
     decay: str = "cosine"  # of the learning rate, after the warm-up
     warmup_steps: int = 100
@@ -89,7 +90,7 @@ class Config:
     comparison_steps: int = 80  # length of each short run in the report's comparison of choices
 
     # texture, the second stream of the embedding, fitted in closed form
-    texture_share: float = 0.5  # of the score; 0: the network alone
+    texture_share: float = 0.6  # of the score; 0: the network alone
     texture_dimensions: int = 1200  # principal components that people are told apart in
     texture_components: int = 40  # of the embedding
     texture_shrinkage: float = 0.075  # share of the mean variance that is added in every direction
@@ -133,8 +134,7 @@ def load_config(profile: str = "laptop", data: str = "", overrides: str = "") ->
     """
     if profile not in PROFILES:
         raise ConfigError(f"unknown profile {profile!r}; choose one of {', '.join(PROFILES)}")
-    settings = {"profile": profile, "data": _find_data(data), **PROFILES[profile], **_parse(overrides)}
-    config = Config(**settings)
+    config = Config(**{"profile": profile, "data": _find_data(data), **PROFILES[profile], **_parse(overrides)})
     _check(config)
     return config
 
@@ -183,18 +183,18 @@ def _check(config: Config) -> None:
     for name, value in dataclasses.asdict(config).items():
         if isinstance(value, int | float):
             require(0 <= value < float("inf"), name, "must be finite and not negative")
-    for name in AT_LEAST_ONE:
-        require(getattr(config, name) >= 1, name, "must be at least 1")
+        if name in AT_LEAST_ONE:
+            require(value >= 1, name, "must be at least 1")
     for name in ("margin", "auxiliary_margin", "validation_share"):
         require(0 < getattr(config, name) < 1, name, "must lie between 0 and 1")
     require(config.texture_share < 1, "texture_share", "must be below 1")
     few = config.texture_components <= config.texture_dimensions
     require(few, "texture_components", f"must be at most texture_dimensions={config.texture_dimensions}")
+    require(config.image_size <= 112, "image_size", "must be at most 112, the size of the images")
     for name in ("gamma", "auxiliary_gamma", "texture_shrinkage"):
         require(getattr(config, name) > 0, name, "must be positive")
     weights = config.triplets_weight + config.pairs_weight + config.classes_weight
     require(weights > 0, "triplets_weight", "must be positive where pairs_weight and classes_weight are 0")
     require(config.images_per_identity >= 2, "images_per_identity", "must be at least 2: a pair needs two images")
-    crop = config.test_crop
-    square = len(crop) == 3 and all(type(x) is int and x >= 0 for x in crop) and crop[2] > 0
+    square = len(crop := config.test_crop) == 3 and all(type(x) is int and x >= 0 for x in crop) and crop[2] > 0
     require(not crop or square, "test_crop", "must be (left, top, side) in pixels, or () to have it found")

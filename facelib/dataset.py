@@ -70,7 +70,7 @@ def align_faces(layer, pixels: np.ndarray, path: Path) -> np.ndarray:
 
 
 def build_dataset(
-    pixels, labels, sampler: Sampler, first_step: int = 0, augmentation: float = 0.0, warp_share: float = 1.0
+    pixels, labels, sampler: Sampler, first_step=0, augmentation=0.0, warp_share=1.0, size: int = SIZE
 ) -> tf.data.Dataset:
     """Endless batches from `first_step` on: pairs of (identities, images), in that order.
 
@@ -81,23 +81,25 @@ def build_dataset(
         pixels: (n, 112, 112, 3) uint8, may be memory-mapped. labels: (n,) int32.
         augmentation, warp_share: strength of `augmentation.augment`, of which 0 leaves the images as they are, and the
             share of it for its `warp`.
+        size: pixels a side to which augmented images are reduced; others keep their 112.
 
     Returns:
-        Dataset with element_spec (identities (N,) int32, images (N, 112, 112, 3) float32 in [0, 255]), N = P * K.
+        Dataset with element_spec (identities (N,) int32, images (N, size, size, 3) float32 in [0, 255]), N = P * K.
     """
-    size = sampler.identities_per_batch * sampler.images_per_identity
+    size = size if augmentation else SIZE
+    count = sampler.identities_per_batch * sampler.images_per_identity
 
     def draw(step):
         rows = sampler.batch(int(step))
         images = pixels[rows]
         if augmentation:
-            images = augment(images, sampler.seed, int(step), augmentation, warp_share)
+            images = augment(images, sampler.seed, int(step), augmentation, warp_share, size)
         return labels[rows], images
 
     def batch(step):
         identities, images = tf.numpy_function(draw, [step], (tf.int32, tf.uint8))
-        identities.set_shape((size,))
-        images.set_shape((size, SIZE, SIZE, 3))
+        identities.set_shape((count,))
+        images.set_shape((count, size, size, 3))
         return identities, tf.cast(images, tf.float32)
 
     return tf.data.Dataset.counter(first_step).map(batch, num_parallel_calls=1).prefetch(2)

@@ -1,7 +1,5 @@
 """Networks from images to embeddings: float32 in [0, 255] in, unit norm out; rescaling and norm are inside."""
 
-from pathlib import Path
-
 import keras
 import tensorflow as tf
 from keras import layers
@@ -71,46 +69,48 @@ class UnitNorm(layers.Layer):
         return super().get_config()
 
 
-def build_network(name: str, embedding_size: int, bfloat16: bool = False, seed: int = 0) -> keras.Model:
+def build_network(
+    name: str, embedding_size: int, bfloat16: bool = False, seed: int = 0, image_size: int = 48
+) -> keras.Model:
     """The network `name`, one of NETWORKS, with weights drawn from `seed`.
 
     Args:
-        bfloat16: compute in bfloat16 (weights stay float32), where `has_bfloat16` says that the processor can.
+        image_size: see `build_residual_network`; the other network has no such choice.
+        bfloat16: compute in bfloat16 (weights stay float32), see `configured.has_bfloat16`.
 
     Raises:
         ValueError: unknown name.
     """
-    builders = {"residual": build_residual_network, "shallow_inception_resnet_v2": build_shallow_inception_resnet_v2}
-    if name not in builders:
+    if name not in NETWORKS:
         raise ValueError(f"unknown network {name!r}; choose one of {', '.join(NETWORKS)}")
     keras.utils.set_random_seed(seed)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16" if bfloat16 else "float32")
     try:
-        return builders[name](embedding_size)
+        if name == "residual":
+            return build_residual_network(embedding_size, image_size)
+        return build_shallow_inception_resnet_v2(embedding_size)
     finally:
         keras.config.set_dtype_policy(before)
 
 
-def has_bfloat16() -> bool:
-    """Whether bfloat16 is fast here: on a GPU, or a processor that lists avx512_bf16 or amx_bf16."""
-    processor = Path("/proc/cpuinfo")
-    text = processor.read_text() if processor.exists() else ""
-    return bool(tf.config.list_physical_devices("GPU")) or "avx512_bf16" in text or "amx_bf16" in text
-
-
-def build_residual_network(embedding_size: int = 256) -> keras.Model:
+def build_residual_network(embedding_size: int = 256, image_size: int = 48) -> keras.Model:
     """A residual network (He et al. 2016) with batch normalisation and leaky ReLU, small enough for two cores.
+
+    Args:
+        image_size: pixels a side to which it reduces an image, by bilinear interpolation. An image that has this size
+            already stays as it is.
 
     Returns:
         Model from (N, 112, 112, 3) float32 in [0, 255] to (N, d = embedding_size) float32, unit norm.
     """
-    inputs = keras.Input((SIZE, SIZE, 3), name="images")
-    x = layers.Rescaling(1 / 127.5, -1, name="rescaling")(inputs)
-    x = _normalised(x, 32, 3, 2, "stem1")  # 56x56
-    x = _normalised(x, 64, 3, 2, "stem2")  # 28x28
-    x = _residual_block(x, 128, "block1")  # 14x14
-    x = _residual_block(x, 256, "block2")  # 7x7
+    inputs = keras.Input((None, None, 3), name="images")
+    x = layers.Resizing(image_size, image_size, dtype="float32", name="resizing")(inputs)
+    x = layers.Rescaling(1 / 127.5, -1, name="rescaling")(x)
+    x = _normalised(x, 32, 3, 2, "stem1")  # 24x24, where the image is 48x48
+    x = _normalised(x, 64, 3, 2, "stem2")  # 12x12
+    x = _residual_block(x, 128, "block1")  # 6x6
+    x = _residual_block(x, 256, "block2")  # 3x3
     # a depthwise convolution as large as the image, instead of average pooling; as a sum it is eight times as fast
     options = {"kernel_initializer": "he_normal", "name": "global_depthwise"}
     x = layers.EinsumDense("nhwc,hwc->nc", x.shape[-1], **options)(x)
@@ -132,7 +132,7 @@ def _residual_block(x, width, name):
     # halves the resolution; the shortcut averages before it drops places (He et al. 2019)
     y = _normalised(x, width, 3, 2, f"{name}_1")
     y = _normalised(y, width, 3, 1, f"{name}_2", activate=False)
-    x = layers.AveragePooling2D(2, name=f"{name}_pool")(x)
+    x = layers.AveragePooling2D(2, padding="same", name=f"{name}_pool")(x)
     x = _normalised(x, width, 1, 1, f"{name}_shortcut", activate=False)
     return layers.LeakyReLU(0.1, name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, y]))
 

@@ -76,16 +76,16 @@ def face_grid(images, titles=None, columns: int = 8, title: str = "", colours=No
     """Faces in rows of `columns`.
 
     Args:
-        images: (n, height, width, 3) in [0, 255], uint8 or float. titles: n strings, above the faces.
+        images: n of (height, width, 3) in [0, 255], uint8 or float, of any size. titles: n strings, above the faces.
         colours: n colours of the titles, such as ``COLOURS["anchor"]``.
 
     Raises:
         ValueError: no images, or a number of titles or colours that differs from theirs.
     """
-    images = np.clip(np.rint(np.asarray(images)), 0, 255).astype(np.uint8)
+    images = [np.clip(np.rint(image), 0, 255).astype(np.uint8) for image in images]
     titles = [""] * len(images) if titles is None else titles
     colours = ["black"] * len(images) if colours is None else colours
-    if not len(images) or len(titles) != len(images) or len(colours) != len(images):
+    if not images or len(titles) != len(images) or len(colours) != len(images):
         raise ValueError(f"a grid of {len(images)} images got {len(titles)} titles and {len(colours)} colours")
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from facelib import verification
 from facelib.cohort import Cohort
 from facelib.config import TRAINING_FOLDER, Config
-from facelib.configured import build_model, uses_bfloat16
+from facelib.configured import build_model, shown_size, uses_bfloat16
 from facelib.congealing import FaceAlignment, fit_alignment
 from facelib.dataset import DecodedFaces, align_faces, build_dataset, load_faces
 from facelib.embedding import build_embedder, pair_scores
@@ -95,8 +95,8 @@ def batches_from(config: Config, split: Split, sampler: Sampler):
     """Function from a first step to an iterator of augmented (identities, images) batches."""
 
     def batches(first_step):
-        pixels, labels = split.faces.pixels, split.training_labels
-        return iter(build_dataset(pixels, labels, sampler, first_step, config.augmentation, config.warp_share))
+        faces = (split.faces.pixels, split.training_labels, sampler, first_step)
+        return iter(build_dataset(*faces, config.augmentation, config.warp_share, shown_size(config)))
 
     return batches
 

@@ -53,7 +53,7 @@ def write_faces():
     return write
 
 
-def tiny_network(name, embedding_size, bfloat16, seed):
+def tiny_network(name, embedding_size, bfloat16, seed, image_size=48):
     """A network that trains in no time, in the place of `models.build_network`."""
     import keras
     from keras import layers
@@ -61,9 +61,9 @@ def tiny_network(name, embedding_size, bfloat16, seed):
     from facelib.models import UnitNorm
 
     keras.utils.set_random_seed(seed)
-    inputs = keras.Input((112, 112, 3))
-    x = layers.Rescaling(1 / 127.5, -1)(inputs)
-    x = layers.Dropout(0.2)(layers.Flatten()(layers.AveragePooling2D(16)(x)))
+    inputs = keras.Input((None, None, 3))
+    x = layers.Rescaling(1 / 127.5, -1)(layers.Resizing(7, 7)(inputs))
+    x = layers.Dropout(0.2)(layers.Flatten()(x))
     return keras.Model(inputs, UnitNorm()(layers.Dense(embedding_size)(x)))
 
 

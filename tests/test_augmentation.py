@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 from conftest import write_image
+from PIL import Image
 
 from facelib import augmentation
 from facelib.augmentation import augment, warp
+from facelib.cartoon import MIDDLE
+from facelib.synthetic import draw_face, draw_identity
 
 
 def noise(count=4, seed=0):
@@ -147,10 +150,39 @@ def test_warp_of_strength_0_is_each_image_or_its_mirror_image():
     assert 4 < kept.sum() < 20
 
 
+def test_at_half_the_size_an_image_that_does_not_move_is_the_means_of_2x2_pixels():
+    """Which is what the network makes of an image as it is: it sees the same faces in training and in use."""
+    images = noise(24)
+    means = images.reshape(24, 56, 2, 56, 2, 3).mean(axis=(2, 4))
+    reduced = warp(images, 0, 0, 0.0, size=56)
+    assert (reduced.dtype, reduced.shape) == (np.uint8, (24, 56, 56, 3))
+    distances = np.minimum(*(np.abs(reduced - m).max(axis=(1, 2, 3)) for m in (means, means[:, :, ::-1])))
+    assert distances.max() <= 1
+
+
+@pytest.mark.parametrize("size", [48, 56])
+def test_a_smaller_augmented_image_shows_the_same_as_the_large_one(size):
+    """Pose, colours, light and patch are those of the full size, reduced."""
+    generator = np.random.default_rng(1)
+    square = (MIDDLE.real - 56, MIDDLE.imag - 56, 112)
+    faces = np.stack([draw_face(draw_identity(generator), generator, 112, square) for _ in range(12)])
+    large, small = augment(faces, 4, 5, 0.6), augment(faces, 4, 5, 0.6, size=size)
+    assert small.shape == (len(faces), size, size, 3)
+    scale = (112 / size, 0, 0, 0, 112 / size, 0)
+    sampled = [
+        Image.fromarray(image).transform((size, size), Image.Transform.AFFINE, scale, Image.Resampling.BILINEAR)
+        for image in large
+    ]
+    distances = np.abs(small.astype(float) - np.stack(sampled))
+    assert (
+        np.median(distances) <= 1 and distances.mean() < 5
+    )  # some lose their resolution at one size and not the other
+
+
 def test_the_share_is_of_the_warp_alone(monkeypatch):
     strengths = []
     monkeypatch.setattr(
-        augmentation, "warp", lambda images, seed, step, strength: strengths.append(strength) or images.copy()
+        augmentation, "warp", lambda images, seed, step, strength, size: strengths.append(strength) or images.copy()
     )
     some, all_of_it = (augment(noise(), 5, 6, 0.8, share) for share in (0.5, 1.0))
     assert strengths == [0.4, 0.8]

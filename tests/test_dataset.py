@@ -61,6 +61,13 @@ def test_augmentation_varies_the_same_rows_anew_at_each_step():
         assert np.abs(image - other[list(rows[1]).index(row)]).mean() > 1
 
 
+def test_augmented_batches_have_the_size_that_is_asked_for_and_others_keep_theirs(sampler):
+    for augmentation, size in ((1.0, 56), (0.0, 112)):
+        dataset = build_dataset(PIXELS, LABELS, sampler, 0, augmentation, size=56)
+        ((_, images),) = first(dataset, 1)
+        assert dataset.element_spec[1].shape == images.shape == (6, size, size, 3)
+
+
 def test_memory_mapped_pixels(sampler, tmp_path):
     np.save(tmp_path / "pixels.npy", PIXELS)
     ((_, images),) = first(build_dataset(np.load(tmp_path / "pixels.npy", mmap_mode="r"), LABELS, sampler), 1)

@@ -54,7 +54,7 @@ FLOORS = {
     "congealing": {"checkpoint", "images", "progress", "similarity_transform"},
     "losses": {"pairwise"},
     "mining": {"pairwise"},
-    "configured": {"config", "models"},
+    "configured": {"config", "images", "models"},
     "dataset": {"augmentation", "checkpoint", "identities", "images", "progress"},
     "embedding": {"cohort", "images"},
     "pairs": {"images", "lfw"},

@@ -1,3 +1,4 @@
+import math
 import re
 
 import keras
@@ -7,6 +8,7 @@ import tensorflow as tf
 from keras import layers
 
 from facelib import models
+from facelib.augmentation import warp
 from facelib.models import FusedBatchNormalization, UnitNorm, build_network, count_multiply_adds
 
 NETWORKS = ["shallow_network", "residual_network"]
@@ -18,7 +20,7 @@ def network(request):
     return request.getfixturevalue(request.param)
 
 
-def tiny_network(embedding_size=4):
+def tiny_network(embedding_size=4, image_size=6):
     inputs = keras.Input((6, 6, 3))
     x = layers.Conv2D(5, 3, name="conv")(inputs)
     x = FusedBatchNormalization(name="norm")(x)
@@ -45,8 +47,8 @@ def test_parameter_count_of_the_residual_network_by_hand(residual_network):
         normalised(3, width, 2 * width) + normalised(3, 2 * width, 2 * width) + normalised(1, width, 2 * width)
         for width in (64, 128)
     )
-    head = 7 * 7 * 256 + 4 * 256 + (256 * 256 + 256)
-    assert residual_network.count_params() == stem + blocks + head == 1_250_528
+    head = 3 * 3 * 256 + 4 * 256 + (256 * 256 + 256)
+    assert residual_network.count_params() == stem + blocks + head == 1_240_288
 
 
 def test_embeddings_have_unit_norm(network):
@@ -54,7 +56,6 @@ def test_embeddings_have_unit_norm(network):
     assert embeddings.dtype == tf.float32
     assert embeddings.shape == (3, network.output_shape[1])
     np.testing.assert_allclose(tf.norm(embeddings, axis=1), 1, atol=1e-6)
-    assert network.input_shape == (None, 112, 112, 3)
 
 
 def test_a_batch_and_its_images_one_by_one_have_the_same_embeddings(network):
@@ -64,7 +65,8 @@ def test_a_batch_and_its_images_one_by_one_have_the_same_embeddings(network):
 
 def test_the_model_itself_scales_images_from_0_to_255(network):  # slip 4
     scaled = keras.Model(network.inputs, network.get_layer("rescaling").output)
-    assert network.layers[1].name == "rescaling"
+    before = [layer.name for layer in network.layers[1 : network.layers.index(network.get_layer("rescaling"))]]
+    assert before == (["resizing"] if network.name == "residual" else [])
     ends = [float(tf.reduce_mean(scaled([np.full((1, 112, 112, 3), value, np.float32)]))) for value in (0, 255)]
     assert ends == pytest.approx([-1, 1] if network.name == "residual" else [0, 1], abs=1e-6)
 
@@ -83,6 +85,40 @@ def test_layers_have_names_of_their_own(network):
         if re.fullmatch(rf"{keras.src.utils.naming.to_snake_case(type(layer).__name__)}_\d+", layer.name)
     ]
     assert automatic == []
+
+
+# the residual network
+
+
+def test_the_residual_network_reduces_an_image_by_bilinear_interpolation():
+    """Of half the size the means of 2x2 pixels; an image that has the size already stays as it is."""
+    network = models.build_residual_network(8, 56)
+    reduced = keras.Model(network.input, network.get_layer("resizing").output)
+    means = IMAGES.reshape(3, 56, 2, 56, 2, 3).mean(axis=(2, 4))
+    np.testing.assert_allclose(reduced(IMAGES), means, atol=1e-4)
+    np.testing.assert_array_equal(reduced(means), means)
+    np.testing.assert_allclose(network(means, training=False), network(IMAGES, training=False), atol=1e-5)
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_training_and_use_show_the_residual_network_the_same_pixels(bfloat16):
+    """`augmentation.warp` reduces images in training, and cuts off fractions; the network itself does it in use."""
+    network = build_network("residual", 8, bfloat16)
+    reduced = keras.Model(network.input, network.get_layer("resizing").output)
+    images = np.repeat(IMAGES.astype(np.uint8), 4, axis=0)
+    warped, own = warp(images, 0, 0, 0.0, 48).astype(np.float32), reduced(images.astype(np.float32)).numpy()
+    turned = reduced(images[:, :, ::-1].astype(np.float32)).numpy()
+    assert np.minimum(*(np.abs(warped - r).max(axis=(1, 2, 3)) for r in (own, turned))).max() < 1.01
+
+
+@pytest.mark.parametrize("size", [40, 48, 56, 112])
+def test_any_size_of_image_halves_four_times(size):
+    network = models.build_residual_network(8, size)
+    sides = [
+        network.get_layer(name).output.shape[1] for name in ("stem1_relu", "stem2_relu", "block1_relu", "block2_relu")
+    ]
+    assert sides == [math.ceil(size / 2**n) for n in (1, 2, 3, 4)]
+    assert network(IMAGES[:, :size, :size], training=False).shape == (3, 8)
 
 
 # the reference network
@@ -150,7 +186,7 @@ def test_unknown_network_lists_the_known_ones():
 def test_building_leaves_the_global_policy_alone(monkeypatch, policy, bfloat16):
     seen = []
 
-    def build(size):
+    def build(size, image_size):
         seen.append(keras.config.dtype_policy().name)
         if size < 0:
             raise RuntimeError
