@@ -12,6 +12,7 @@ import tensorflow as tf
 from bench.faces import build_sampler, read_faces
 from facelib.augmentation import augment
 from facelib.config import load_config
+from facelib.configured import shown_size
 from facelib.losses import circle_loss
 from facelib.mining import select_triplets
 from facelib.models import FusedBatchNormalization, build_network
@@ -31,7 +32,7 @@ def facelib_step(folder, profile, identities, images, overrides="", keras_normal
 def plain_step(folder, profile, identities, images):
     """The same network, mining and loss in a plain compiled float32 loop with Adam; the function runs one step."""
     config = load_config(profile, "drawn")
-    model = build_network(config.network, config.embedding_size, seed=config.seed)
+    model = build_network(config.network, config.embedding_size, seed=config.seed, image_size=config.image_size)
     optimizer = keras.optimizers.Adam(0.0)
 
     @tf.function
@@ -45,7 +46,7 @@ def plain_step(folder, profile, identities, images):
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return loss
 
-    labels, pixels, _ = _draw(folder, identities, images)
+    labels, pixels, _ = _draw(folder, identities, images, config)
     return lambda: float(step(labels, pixels))
 
 
@@ -78,21 +79,27 @@ def parts(folder, profile, identities, images):
     run = {name: lambda function=function: function(*batch) for name, function in compiled.items()}
     run["step"] = lambda: step(*batch)
     run["gathered"] = lambda: pixels[sampler.batch(next(number))]
-    run["augmented"] = lambda: augment(drawn, 7, next(number), config.augmentation, config.warp_share)
+    run["augmented"] = lambda: _augment(drawn, config, next(number))
     return lambda part: run[part]()
 
 
 def _learner_and_batch(folder, profile, identities, images, overrides):
     sizes = f"identities_per_batch={identities} images_per_identity={images} learning_rate=0"
     config = load_config(profile, "drawn", f"{sizes} {overrides}")
-    batch = _draw(folder, identities, images)
+    batch = _draw(folder, identities, images, config)
     return build_learner(config, SimpleNamespace(training_labels=batch[0].numpy())), batch
 
 
-def _draw(folder, identities, images):
+def _draw(folder, identities, images, config):
+    # labels, images as `config` shows them to its network, rows
     table, pixels = read_faces(folder)
     rows = build_sampler(table, identities, images).batch(0)
-    return tf.constant(table.labels[rows]), tf.constant(pixels[rows], tf.float32), tf.constant(rows, tf.int32)
+    shown = _augment(pixels[rows], config, 0) if config.augmentation else pixels[rows]
+    return tf.constant(table.labels[rows]), tf.constant(shown, tf.float32), tf.constant(rows, tf.int32)
+
+
+def _augment(images, config, step):
+    return augment(images, 7, step, config.augmentation, config.warp_share, shown_size(config))
 
 
 def _compiled_step(learner):

@@ -46,8 +46,8 @@ def augment(
 def warp(images: np.ndarray, seed: int, step: int, strength: float, size: int = SIZE) -> np.ndarray:
     """Mirror image, shift, zoom, rotation, a turned head, small distortions; arguments and result as of `augment`.
 
-    A `size` below 112 reduces the images in the same go, as bilinear interpolation does: where nothing else moves and
-    the size is 56, to the means of 2x2 pixels.
+    A `size` below 112, a multiple of MESH, also reduces the images, by the interpolation that moves them: where nothing
+    moves, to 56 pixels by taking the means of 2x2.
     """
     quadrilaterals = _draw_mesh(np.random.default_rng((seed, 7, step)), len(images), strength)
     edges = np.linspace(0, size, MESH + 1).astype(int).tolist()
@@ -107,7 +107,8 @@ def _draw_patches(generator, count, strength, size):
 
 
 def _draw_widths(generator, count, strength):
-    # (count,): the width in pixels to which 15 % of the images are reduced for a moment
+    # (count,): the width in pixels to which 15 % of the images are reduced for a moment; those that are smaller already
+    # stay as they are
     widths = generator.integers(28, 91, count)
     return np.where(generator.random(count) < 0.15 * strength, widths, SIZE).tolist()
 

@@ -62,7 +62,7 @@ class Config:
 
     # network
     network: str = "residual"
-    image_size: int = 48  # pixels a side to which it reduces an image
+    image_size: int = 48  # pixels a side to which the residual network reduces an image
     embedding_size: int = 256
     bfloat16: bool = True  # used where the processor has it
 
@@ -190,7 +190,7 @@ def _check(config: Config) -> None:
     require(config.texture_share < 1, "texture_share", "must be below 1")
     few = config.texture_components <= config.texture_dimensions
     require(few, "texture_components", f"must be at most texture_dimensions={config.texture_dimensions}")
-    require(config.image_size <= 112, "image_size", "must be at most 112, the size of the images")
+    require(config.image_size in range(4, 113, 4), "image_size", "must be a multiple of 4, at most 112")
     for name in ("gamma", "auxiliary_gamma", "texture_shrinkage"):
         require(getattr(config, name) > 0, name, "must be positive")
     weights = config.triplets_weight + config.pairs_weight + config.classes_weight

@@ -28,5 +28,5 @@ def build_model(config: Config) -> keras.Model:
 
 
 def shown_size(config: Config) -> int:
-    """Pixels a side of the images that `config` shows the network in training: what it would reduce them to itself."""
+    """Pixels a side to which augmentation reduces images for `config`: the size that its network looks at."""
     return config.image_size if config.network == "residual" else SIZE

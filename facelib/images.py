@@ -22,7 +22,7 @@ from PIL.Image import Transpose
 from facelib.progress import track
 from facelib.results import digest, write_atomically
 
-SIZE = 112  # pixels, height and width of every image that a network sees
+SIZE = 112  # pixels, height and width of every decoded image
 GREY = (128, 128, 128)  # fills what is transparent, and what augmentation uncovers or covers
 SMALLEST = SIZE // 2  # pixels of a side; less would be blown up more than twice, into a face without detail
 PIXELS_LIMIT = 50_000_000  # an image that claims more is refused before it is decoded

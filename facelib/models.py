@@ -1,4 +1,4 @@
-"""Networks from images to embeddings: float32 in [0, 255] in, unit norm out; rescaling and norm are inside."""
+"""Networks from images to embeddings: float32 in [0, 255] in, unit norm out; size, scale and norm are theirs."""
 
 import keras
 import tensorflow as tf
@@ -75,8 +75,8 @@ def build_network(
     """The network `name`, one of NETWORKS, with weights drawn from `seed`.
 
     Args:
-        image_size: see `build_residual_network`; the other network has no such choice.
         bfloat16: compute in bfloat16 (weights stay float32), see `configured.has_bfloat16`.
+        image_size: see `build_residual_network`; the other network has no such choice.
 
     Raises:
         ValueError: unknown name.
@@ -102,7 +102,7 @@ def build_residual_network(embedding_size: int = 256, image_size: int = 48) -> k
             already stays as it is.
 
     Returns:
-        Model from (N, 112, 112, 3) float32 in [0, 255] to (N, d = embedding_size) float32, unit norm.
+        Model from (N, height, width, 3) float32 in [0, 255] to (N, d = embedding_size) float32, unit norm.
     """
     inputs = keras.Input((None, None, 3), name="images")
     x = layers.Resizing(image_size, image_size, dtype="float32", name="resizing")(inputs)
@@ -111,7 +111,7 @@ def build_residual_network(embedding_size: int = 256, image_size: int = 48) -> k
     x = _normalised(x, 64, 3, 2, "stem2")  # 12x12
     x = _residual_block(x, 128, "block1")  # 6x6
     x = _residual_block(x, 256, "block2")  # 3x3
-    # a depthwise convolution as large as the image, instead of average pooling; as a sum it is eight times as fast
+    # a depthwise convolution as large as the map, instead of average pooling; as a sum it is eight times as fast
     options = {"kernel_initializer": "he_normal", "name": "global_depthwise"}
     x = layers.EinsumDense("nhwc,hwc->nc", x.shape[-1], **options)(x)
     x = layers.Reshape((1, 1, -1), name="global_place")(x)

@@ -222,6 +222,21 @@ def test_first_loss_of_the_plain_step_is_that_of_facelib(faces):
     assert ours > 0 and plain_step(faces, "reference", 6, 3)() == pytest.approx(ours, rel=1e-4)
 
 
+def test_parts_of_our_step_see_what_training_shows_the_network(faces, monkeypatch):
+    from bench import steps
+
+    seen = []
+    forward = steps.train_step
+    monkeypatch.setattr(
+        steps,
+        "train_step",
+        lambda learner, select, *batch: seen.append(batch[1].shape) or forward(learner, select, *batch),
+    )
+    run = steps.parts(faces, "laptop", 4, 2)
+    assert float(run("step")["loss"]) >= 0 and seen == [(8, 48, 48, 3)]
+    assert run("augmented").shape == (8, 48, 48, 3) and run("gathered").shape == (8, 112, 112, 3)
+
+
 def test_embeddings_are_unit_and_as_similar_as_said():
     labels, embeddings = make_embeddings(40, 4)
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-6)

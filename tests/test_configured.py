@@ -9,12 +9,12 @@ from facelib.config import load_config
 def test_the_network_is_the_configurations_and_bfloat16_only_where_it_is_fast(monkeypatch, machine, wanted):
     monkeypatch.setattr(configured, "build_network", lambda *arguments: arguments)
     monkeypatch.setattr(configured, "has_bfloat16", lambda: machine)
-    config = load_config("smoke", "drawn", f"network=residual bfloat16={wanted} seed=5 embedding_size=6 image_size=48")
-    assert configured.build_model(config) == ("residual", 6, machine and wanted, 5, 48)
+    config = load_config("smoke", "drawn", f"network=residual bfloat16={wanted} seed=5 embedding_size=6 image_size=40")
+    assert configured.build_model(config) == ("residual", 6, machine and wanted, 5, 40)
     assert configured.uses_bfloat16(config) == (machine and wanted)
 
 
-@pytest.mark.parametrize(("network", "size"), [("residual", 48), ("shallow_inception_resnet_v2", 112)])
-def test_training_shows_a_network_images_of_the_size_that_it_looks_at(network, size):
-    config = load_config("smoke", "drawn", f"network={network} image_size=48")
+@pytest.mark.parametrize(("network", "size"), [("residual", 40), ("shallow_inception_resnet_v2", 112)])
+def test_augmentation_reduces_images_to_the_size_that_the_network_looks_at(network, size):
+    config = load_config("smoke", "drawn", f"network={network} image_size=40")
     assert configured.shown_size(config) == size

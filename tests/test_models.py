@@ -111,8 +111,8 @@ def test_training_and_use_show_the_residual_network_the_same_pixels(bfloat16):
     assert np.minimum(*(np.abs(warped - r).max(axis=(1, 2, 3)) for r in (own, turned))).max() < 1.01
 
 
-@pytest.mark.parametrize("size", [40, 48, 56, 112])
-def test_any_size_of_image_halves_four_times(size):
+@pytest.mark.parametrize("size", [20, 48, 56, 112])
+def test_any_size_of_image_is_halved_four_times(size):
     network = models.build_residual_network(8, size)
     sides = [
         network.get_layer(name).output.shape[1] for name in ("stem1_relu", "stem2_relu", "block1_relu", "block2_relu")

@@ -159,6 +159,12 @@ def test_face_grid_shows_every_image_once_in_order():
     assert not any(axes.axison for axes in figure.axes)
 
 
+def test_face_grid_shows_images_of_different_sizes():
+    images = [np.full((side, side, 3), side, np.uint8) for side in (112, 48)]
+    shown = [axes.images[0].get_array() for axes in plots.face_grid(images).axes]
+    assert [image.shape for image in shown] == [(112, 112, 3), (48, 48, 3)] and (shown[1] == 48).all()
+
+
 def test_face_grid_is_no_wider_than_its_images():
     assert len(plots.face_grid(np.zeros((3, 8, 8, 3), np.uint8), columns=8).axes) == 3
 

@@ -43,15 +43,14 @@ TABLES = {
     },
     "network": {
         "residual": "",
-        "shallow Inception-ResNet-v2": "network=shallow_inception_resnet_v2 steps_per_epoch=48 warmup_steps=24",
+        "shallow Inception-ResNet-v2": "network=shallow_inception_resnet_v2 steps_per_epoch=48 warmup_steps=12",
     },
     "image size": {
         "48": "",
-        "40": "image_size=40",
-        "56": "image_size=56 steps_per_epoch=310",
-        "64": "image_size=64 steps_per_epoch=260",
-        "112": "image_size=112 steps_per_epoch=110 warmup_steps=50",
-        "112, as many steps": "image_size=112",
+        "40": "image_size=40 steps_per_epoch=480 warmup_steps=120",
+        "56": "image_size=56 steps_per_epoch=320 warmup_steps=80",
+        "64": "image_size=64 steps_per_epoch=260 warmup_steps=65",
+        "112": "image_size=112 steps_per_epoch=112 warmup_steps=28",
     },
     "system": {
         "ours": "",
