@@ -63,7 +63,7 @@ def mosaic(axes, faces):
 def network(axes):
     sizes = [(0.9, 0.05), (0.66, 0.09), (0.46, 0.14), (0.3, 0.2), (0.1, 0.05)]
     left = 0.0
-    for (height, width), text in zip(sizes, ("80", "40", "20", "10", "d"), strict=True):
+    for (height, width), text in zip(sizes, ("112", "56", "28", "14", "d"), strict=True):
         axes.add_patch(
             plt.Rectangle((left, 0.5 - height / 2), width, height, color=plots.COLOURS["triplet"], alpha=0.75)
         )

@@ -62,7 +62,7 @@ class Config:
 
     # network
     network: str = "residual"
-    image_size: int = 80  # pixels a side to which the residual network reduces an image
+    image_size: int = 112  # pixels a side to which the residual network reduces an image; fewer for a short training
     embedding_size: int = 256
     bfloat16: bool = True  # used where the processor has it
 
@@ -82,7 +82,7 @@ class Config:
 
     # training
     epochs: int = 12
-    steps_per_epoch: int = 300
+    steps_per_epoch: int = 260
     learning_rate: float = 4e-3
     decay: str = "cosine"  # of the learning rate, after the warm-up
     warmup_steps: int = 100

@@ -70,7 +70,7 @@ class UnitNorm(layers.Layer):
 
 
 def build_network(
-    name: str, embedding_size: int, bfloat16: bool = False, seed: int = 0, image_size: int = 80
+    name: str, embedding_size: int, bfloat16: bool = False, seed: int = 0, image_size: int = SIZE
 ) -> keras.Model:
     """The network `name`, one of NETWORKS, with weights drawn from `seed`.
 
@@ -94,7 +94,7 @@ def build_network(
         keras.config.set_dtype_policy(before)
 
 
-def build_residual_network(embedding_size: int = 256, image_size: int = 80) -> keras.Model:
+def build_residual_network(embedding_size: int = 256, image_size: int = SIZE) -> keras.Model:
     """A residual network (He et al. 2016) with batch normalisation and leaky ReLU, small enough for two cores.
 
     Args:
@@ -107,10 +107,10 @@ def build_residual_network(embedding_size: int = 256, image_size: int = 80) -> k
     inputs = keras.Input((None, None, 3), name="images")
     x = layers.Resizing(image_size, image_size, dtype="float32", name="resizing")(inputs)
     x = layers.Rescaling(1 / 127.5, -1, name="rescaling")(x)
-    x = _normalised(x, 32, 3, 2, "stem1")  # 40x40, where the image is 80x80
-    x = _normalised(x, 64, 3, 2, "stem2")  # 20x20
-    x = _residual_block(x, 128, "block1")  # 10x10
-    x = _residual_block(x, 256, "block2")  # 5x5
+    x = _normalised(x, 32, 3, 2, "stem1")  # 56x56, where the image is 112x112
+    x = _normalised(x, 64, 3, 2, "stem2")  # 28x28
+    x = _residual_block(x, 128, "block1")  # 14x14
+    x = _residual_block(x, 256, "block2")  # 7x7
     # a depthwise convolution as large as the map, instead of average pooling; as a sum it is eight times as fast
     options = {"kernel_initializer": "he_normal", "name": "global_depthwise"}
     x = layers.EinsumDense("nhwc,hwc->nc", x.shape[-1], **options)(x)
@@ -157,7 +157,7 @@ def build_shallow_inception_resnet_v2(embedding_size: int = 128) -> keras.Model:
     x = layers.MaxPooling2D(3, 2, name="stem_pool2")(x)  # 11x11x192
     for number in range(1, 5):
         x = _inception(x, f"block35_{number}", 0.17, (((32, 1),), ((32, 1), (32, 3)), ((32, 1), (48, 3), (64, 3))))
-    x = layers.MaxPooling2D(3, 2, name="reduction1_pool")(x)  # 5x5
+    x = layers.MaxPooling2D(3, 2, name="reduction1_pool")(x)  # 7x7
     for number in range(1, 4):
         x = _inception(x, f"block17_{number}", 0.10, (((192, 1),), ((128, 1), (160, (1, 7)), (192, (7, 1)))))
     x = layers.MaxPooling2D(3, 2, name="reduction2_pool")(x)  # 2x2

@@ -110,7 +110,7 @@ def test_crops_that_differ_are_among_the_limits(results):
 
 
 def test_the_size_that_the_network_reduces_images_to_is_said_where_it_does(results):
-    assert "| `image_size` | 80 |" in build_card(results())
+    assert "| `image_size` | 112 |" in build_card(results())
     folder = results()
     model, training = (json.loads((folder / f"{name}.json").read_text()) for name in ("04_model", "06_training"))
     model["networks"]["shallow_inception_resnet_v2"] = model["networks"]["residual"]
