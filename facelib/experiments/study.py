@@ -163,8 +163,9 @@ def seeds_of(table: str) -> tuple[int, ...]:
 
 def minutes_of(trial: Trial) -> float:
     """How long `trial` is expected to take, in minutes on two cores without bfloat16."""
-    config = configure(trial, "drawn")
-    return config.epochs * max(1, config.steps_per_epoch / STEPS_A_MINUTE)
+    config, base = configure(trial, "drawn"), configure(Trial("", trial.seed), "drawn")
+    steps = config.steps_per_epoch * (config.image_size / base.image_size) ** 2  # of the base, at most as dear
+    return config.epochs * max(1, steps / STEPS_A_MINUTE)
 
 
 def is_searched(trial: Trial) -> bool:
