@@ -1,7 +1,7 @@
 """The declared study: which choices are compared, at which length, with which seeds. Data, and little else.
 
 All trials but those of the curve and of the whole recipe are short and get about the same training time, 5 minutes on
-two cores (half of that where they have bfloat16): an epoch of the base is a minute; a choice that makes a step
+two cores (a third of that where they have bfloat16): an epoch of the base is a minute; a choice that makes a step
 dearer states fewer steps. Lengths are counted in steps, not in seconds, so that a trial gives the same figures wherever
 it is run; the seconds that it took stand beside them.
 """
@@ -144,8 +144,8 @@ def settings_of(overrides: str) -> str:
 def declared(tables=None) -> dict[Trial, list[tuple[str, str]]]:
     """The trials of `tables` (None: all) in the order in which they are run, each with its places (table, choice).
 
-    The first seed of every table comes first, so that a study that is cut short has something of everything; but the
-    whole recipe, which takes as long as all the rest, comes last.
+    The first seed of every table comes first, so that a study that is cut short has something of everything; the other
+    seeds of the whole recipe, the dearest trials, come last.
     """
     trials = {}
     places = [(seed, table) for seed in SEEDS for table in (TABLES if tables is None else tables)]
