@@ -13,6 +13,7 @@ from bench.faces import build_sampler, read_faces
 from facelib.augmentation import augment
 from facelib.config import load_config
 from facelib.configured import shown_size
+from facelib.dataset import build_dataset
 from facelib.losses import circle_loss
 from facelib.mining import select_triplets
 from facelib.models import FusedBatchNormalization, build_network
@@ -79,7 +80,7 @@ def parts(folder, profile, identities, images):
     run = {name: lambda function=function: function(*batch) for name, function in compiled.items()}
     run["step"] = lambda: step(*batch)
     run["gathered"] = lambda: pixels[sampler.batch(next(number))]
-    run["augmented"] = lambda: _augment(drawn, config, next(number))
+    run["augmented"] = lambda: augment(drawn, 7, next(number), *_variations(config))
     return lambda part: run[part]()
 
 
@@ -91,15 +92,15 @@ def _learner_and_batch(folder, profile, identities, images, overrides):
 
 
 def _draw(folder, identities, images, config):
-    # labels, images as `config` shows them to its network, rows
+    # the first batch as training shows it: labels, images, and the rows that they come from
     table, pixels = read_faces(folder)
-    rows = build_sampler(table, identities, images).batch(0)
-    shown = _augment(pixels[rows], config, 0) if config.augmentation else pixels[rows]
-    return tf.constant(table.labels[rows]), tf.constant(shown, tf.float32), tf.constant(rows, tf.int32)
+    sampler, variations = build_sampler(table, identities, images), _variations(config)
+    dataset = build_dataset(pixels, table.labels, sampler, 0, *variations)
+    return *next(iter(dataset)), tf.constant(sampler.batch(0), tf.int32)
 
 
-def _augment(images, config, step):
-    return augment(images, 7, step, config.augmentation, config.warp_share, shown_size(config))
+def _variations(config):
+    return config.augmentation, config.warp_share, shown_size(config)
 
 
 def _compiled_step(learner):

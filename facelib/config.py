@@ -20,9 +20,9 @@ CHOICES = {
     "decay": ("cosine", "none"),
 }
 AT_LEAST_ONE = (
-    "epochs", "steps_per_epoch", "identities_per_batch", "image_size", "embedding_size", "comparison_steps",
-    "identities_limit", "images_limit", "validation_images", "texture_dimensions", "texture_components",
-    "texture_images", "rareness_neighbours",
+    "epochs", "steps_per_epoch", "identities_per_batch", "embedding_size", "comparison_steps", "identities_limit",
+    "images_limit", "validation_images", "texture_dimensions", "texture_components", "texture_images",
+    "rareness_neighbours",
 )  # fmt: skip
 
 

@@ -157,7 +157,7 @@ def build_shallow_inception_resnet_v2(embedding_size: int = 128) -> keras.Model:
     x = layers.MaxPooling2D(3, 2, name="stem_pool2")(x)  # 11x11x192
     for number in range(1, 5):
         x = _inception(x, f"block35_{number}", 0.17, (((32, 1),), ((32, 1), (32, 3)), ((32, 1), (48, 3), (64, 3))))
-    x = layers.MaxPooling2D(3, 2, name="reduction1_pool")(x)  # 7x7
+    x = layers.MaxPooling2D(3, 2, name="reduction1_pool")(x)  # 5x5
     for number in range(1, 4):
         x = _inception(x, f"block17_{number}", 0.10, (((192, 1),), ((128, 1), (160, (1, 7)), (192, (7, 1)))))
     x = layers.MaxPooling2D(3, 2, name="reduction2_pool")(x)  # 2x2

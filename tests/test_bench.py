@@ -224,7 +224,9 @@ def test_first_loss_of_the_plain_step_is_that_of_facelib(faces):
 
 def test_parts_of_our_step_see_what_training_shows_the_network(faces, monkeypatch):
     from bench import steps
+    from facelib.profiles import PROFILES
 
+    monkeypatch.setitem(PROFILES, "laptop", {"image_size": 48})
     seen = []
     forward = steps.train_step
     monkeypatch.setattr(
@@ -233,8 +235,8 @@ def test_parts_of_our_step_see_what_training_shows_the_network(faces, monkeypatc
         lambda learner, select, *batch: seen.append(batch[1].shape) or forward(learner, select, *batch),
     )
     run = steps.parts(faces, "laptop", 4, 2)
-    assert float(run("step")["loss"]) >= 0 and seen == [(8, 112, 112, 3)]
-    assert run("augmented").shape == (8, 112, 112, 3) and run("gathered").shape == (8, 112, 112, 3)
+    assert float(run("step")["loss"]) >= 0 and seen == [(8, 48, 48, 3)]
+    assert run("augmented").shape == (8, 48, 48, 3) and run("gathered").shape == (8, 112, 112, 3)
 
 
 def test_embeddings_are_unit_and_as_similar_as_said():

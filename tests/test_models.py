@@ -56,6 +56,8 @@ def test_embeddings_have_unit_norm(network):
     assert embeddings.dtype == tf.float32
     assert embeddings.shape == (3, network.output_shape[1])
     np.testing.assert_allclose(tf.norm(embeddings, axis=1), 1, atol=1e-6)
+    sides = (None, None) if network.name == "residual" else (112, 112)
+    assert network.input_shape == (None, *sides, 3)
 
 
 def test_a_batch_and_its_images_one_by_one_have_the_same_embeddings(network):
