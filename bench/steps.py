@@ -12,11 +12,11 @@ import tensorflow as tf
 from bench.faces import build_sampler, read_faces
 from facelib.augmentation import augment
 from facelib.config import load_config
-from facelib.configured import shown_size
+from facelib.configured import build_model, shown_size
 from facelib.dataset import build_dataset
 from facelib.losses import circle_loss
 from facelib.mining import select_triplets
-from facelib.models import FusedBatchNormalization, build_network
+from facelib.normalisation import FusedBatchNormalization
 from facelib.recipe import build_learner
 from facelib.training import train_step
 
@@ -32,8 +32,8 @@ def facelib_step(folder, profile, identities, images, overrides="", keras_normal
 
 def plain_step(folder, profile, identities, images):
     """The same network, mining and loss in a plain compiled float32 loop with Adam; the function runs one step."""
-    config = load_config(profile, "drawn")
-    model = build_network(config.network, config.embedding_size, seed=config.seed, image_size=config.image_size)
+    config = load_config(profile, "drawn", "bfloat16=False")
+    model = build_model(config)
     optimizer = keras.optimizers.Adam(0.0)
 
     @tf.function

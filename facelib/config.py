@@ -63,6 +63,7 @@ class Config:
     # network
     network: str = "residual"
     image_size: int = 112  # pixels a side to which the residual network reduces an image; fewer for a short training
+    local_contrast: bool = True  # show it to the residual network as well
     embedding_size: int = 256
     bfloat16: bool = True  # used where the processor has it
 
@@ -142,8 +143,7 @@ def load_config(profile: str = "laptop", data: str = "", overrides: str = "") ->
 def _find_data(data: str) -> str:
     if data == "drawn":
         return ""
-    folder = Path(data).expanduser() if data else ROOT / "data"
-    folder = (folder if folder.is_absolute() else ROOT / folder).resolve()
+    folder = (ROOT / Path(data or "data").expanduser()).resolve()
     if not data and not (folder / TRAINING_FOLDER).exists():
         return ""
     if not folder.is_dir():

@@ -24,9 +24,10 @@ def uses_bfloat16(config: Config) -> bool:
 
 def build_model(config: Config) -> keras.Model:
     """The network of `config`, see `models.build_network`, with weights drawn from its seed."""
-    return build_network(config.network, config.embedding_size, uses_bfloat16(config), config.seed, config.image_size)
+    choices = (config.image_size, config.local_contrast)
+    return build_network(config.network, config.embedding_size, uses_bfloat16(config), config.seed, *choices)
 
 
 def shown_size(config: Config) -> int:
-    """Pixels a side to which augmentation reduces images for `config`: the size that its network looks at."""
-    return config.image_size if config.network == "residual" else SIZE
+    """Pixels a side of the images in batches of `config`: augmentation reduces them to what the network looks at."""
+    return config.image_size if config.network == "residual" and config.augmentation else SIZE

@@ -81,12 +81,11 @@ def build_dataset(
         pixels: (n, 112, 112, 3) uint8, may be memory-mapped. labels: (n,) int32.
         augmentation, warp_share: strength of `augmentation.augment`, of which 0 leaves the images as they are, and the
             share of it for its `warp`.
-        size: pixels a side to which images are reduced where they are augmented; otherwise they keep their 112.
+        size: pixels a side to which augmentation reduces images; without it they keep their 112.
 
     Returns:
         Dataset with element_spec (identities (N,) int32, images (N, size, size, 3) float32 in [0, 255]), N = P * K.
     """
-    size = size if augmentation else SIZE
     count = sampler.identities_per_batch * sampler.images_per_identity
 
     def draw(step):

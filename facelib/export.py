@@ -18,13 +18,13 @@ from facelib.cartoon import MIDDLE
 from facelib.cohort import Cohort
 from facelib.embedding import embed
 from facelib.images import SIZE
-from facelib.models import UnitNorm
+from facelib.normalisation import UnitNorm
 from facelib.results import write_atomically
 from facelib.synthetic import draw_face, draw_identity
 from facelib.trained import Trained, load_trained
 
 FACES = 100  # drawn, to compare a file with the model in use
-LAYERS = "facelib.congealing, facelib.models, facelib.texture"
+LAYERS = "facelib.congealing, facelib.normalisation, facelib.texture"
 OPSET = 18  # of ONNX: the first whose ScatterElements adds
 FORMULA = "s = (dot(embeddings[i], embeddings[j]) + 1) / 2"
 RARE_FORMULA = "(s + w * (rareness[i] + rareness[j])) / (1 + 2 * w)"

@@ -1,82 +1,31 @@
 """Networks from images to embeddings: float32 in [0, 255] in, unit norm out; size, scale and norm are theirs."""
 
+import math
+
 import keras
-import tensorflow as tf
 from keras import layers
 
 from facelib.images import SIZE
+from facelib.normalisation import FusedBatchNormalization, LocalContrastNormalization, UnitNorm
 
 NETWORKS = ("residual", "shallow_inception_resnet_v2")
-
-
-@keras.saving.register_keras_serializable("facelib")
-class FusedBatchNormalization(layers.Layer):
-    """Batch normalisation over (N, height, width) by TensorFlow's fused kernel (Ioffe & Szegedy 2015, alg. 1).
-
-    Keras 3 composes batch normalisation of single operations, which takes three times as long on a CPU. Scale, offset
-    and statistics are float32 whatever the policy.
-    """
-
-    def __init__(self, momentum=0.9, epsilon=1e-3, **options):
-        super().__init__(**options)
-        self.momentum, self.epsilon = momentum, epsilon
-
-    def build(self, shape):
-        def weight(name, initializer, trainable):
-            options = {"trainable": trainable, "dtype": "float32", "autocast": False}
-            return self.add_weight(name=name, shape=(shape[-1],), initializer=initializer, **options)
-
-        self.scale, self.offset = weight("scale", "ones", True), weight("offset", "zeros", True)
-        self.mean, self.variance = weight("mean", "zeros", False), weight("variance", "ones", False)
-
-    def call(self, inputs, training=False):
-        empty = tf.zeros((0,))  # in training the kernel measures mean and variance itself
-        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=inputs,
-            scale=self.scale.value,
-            offset=self.offset.value,
-            mean=empty if training else self.mean.value,
-            variance=empty if training else self.variance.value,
-            epsilon=self.epsilon,
-            is_training=bool(training),
-        )
-        if training:
-            self.mean.assign(self.momentum * self.mean + (1 - self.momentum) * mean)
-            self.variance.assign(self.momentum * self.variance + (1 - self.momentum) * variance)
-        return outputs
-
-    def compute_output_shape(self, shape):
-        return shape
-
-    def get_config(self):
-        return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
-
-
-@keras.saving.register_keras_serializable("facelib")
-class UnitNorm(layers.Layer):
-    """Rows scaled to unit Euclidean norm, in float32."""
-
-    def __init__(self, **options):
-        super().__init__(**{**options, "dtype": "float32"})
-
-    def call(self, inputs):
-        return tf.math.l2_normalize(inputs, axis=1, epsilon=1e-12)
-
-    def compute_output_shape(self, shape):
-        return shape
-
-    def get_config(self):  # without a method of its own, Keras would leave out the name
-        return super().get_config()
+CONTRAST_SIDES = (4, 16)  # pixels of the neighbourhoods in which the residual network sees contrasts
+DEPTH_MULTIPLIER = 4  # templates of each channel in the residual network's last convolution
 
 
 def build_network(
-    name: str, embedding_size: int, bfloat16: bool = False, seed: int = 0, image_size: int = SIZE
+    name: str,
+    embedding_size: int,
+    bfloat16: bool = False,
+    seed: int = 0,
+    image_size: int = SIZE,
+    local_contrast: bool = True,
 ) -> keras.Model:
     """The network `name`, one of NETWORKS, with weights drawn from `seed`.
 
     Args:
         bfloat16: compute in bfloat16 (weights stay float32), see `configured.has_bfloat16`.
-        image_size: see `build_residual_network`; the other network has no such choice.
+        image_size, local_contrast: see `build_residual_network`; the other network has no such choices.
 
     Raises:
         ValueError: unknown name.
@@ -88,18 +37,22 @@ def build_network(
     keras.config.set_dtype_policy("mixed_bfloat16" if bfloat16 else "float32")
     try:
         if name == "residual":
-            return build_residual_network(embedding_size, image_size)
+            return build_residual_network(embedding_size, image_size, local_contrast)
         return build_shallow_inception_resnet_v2(embedding_size)
     finally:
         keras.config.set_dtype_policy(before)
 
 
-def build_residual_network(embedding_size: int = 256, image_size: int = SIZE) -> keras.Model:
+def build_residual_network(
+    embedding_size: int = 256, image_size: int = SIZE, local_contrast: bool = True
+) -> keras.Model:
     """A residual network (He et al. 2016) with batch normalisation and leaky ReLU, small enough for two cores.
 
     Args:
         image_size: pixels a side to which it reduces an image, by bilinear interpolation. An image that has this size
             already stays as it is.
+        local_contrast: show it, beside the pixels, their contrasts in neighbourhoods of CONTRAST_SIDES pixels, so that
+            it need not learn from few faces what light does to a face.
 
     Returns:
         Model from (N, height, width, 3) float32 in [0, 255] to (N, d = embedding_size) float32, unit norm.
@@ -107,13 +60,18 @@ def build_residual_network(embedding_size: int = 256, image_size: int = SIZE) ->
     inputs = keras.Input((None, None, 3), name="images")
     x = layers.Resizing(image_size, image_size, dtype="float32", name="resizing")(inputs)
     x = layers.Rescaling(1 / 127.5, -1, name="rescaling")(x)
+    if local_contrast:
+        contrasts = [LocalContrastNormalization(side, name=f"contrast{side}")(x) for side in CONTRAST_SIDES]
+        x = layers.Concatenate(name="image")([x, *contrasts])
     x = _normalised(x, 32, 3, 2, "stem1")  # 56x56, where the image is 112x112
     x = _normalised(x, 64, 3, 2, "stem2")  # 28x28
     x = _residual_block(x, 128, "block1")  # 14x14
     x = _residual_block(x, 256, "block2")  # 7x7
     # a depthwise convolution as large as the map, instead of average pooling; as a sum it is eight times as fast
-    options = {"kernel_initializer": "he_normal", "name": "global_depthwise"}
-    x = layers.EinsumDense("nhwc,hwc->nc", x.shape[-1], **options)(x)
+    height, width, channels = x.shape[1:]
+    initializer = keras.initializers.RandomNormal(stddev=math.sqrt(2 / (height * width)))  # He et al. 2015, eq. 10
+    options = {"kernel_initializer": initializer, "name": "global_depthwise"}
+    x = layers.EinsumDense("nhwc,hwcm->nmc", (DEPTH_MULTIPLIER, channels), **options)(x)
     x = layers.Reshape((1, 1, -1), name="global_place")(x)
     x = FusedBatchNormalization(name="global_norm")(x)
     x = layers.Flatten(name="flatten")(x)

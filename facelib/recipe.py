@@ -24,7 +24,8 @@ from facelib.training import Learner
 # a change in one of these trains again: they decide the weights, or which epoch is the best
 DECISIVE = (
     "alarms", "augmentation", "cohort", "configured", "congealing", "dataset", "embedding", "identities", "images",
-    "losses", "mining", "models", "pairwise", "recipe", "similarity_transform", "training", "verification",
+    "losses", "mining", "models", "normalisation", "pairwise", "recipe", "similarity_transform", "training",
+    "verification",
 )  # fmt: skip
 # settings that leave the weights of the network as they are, and what the names of others of the kind begin with
 INDECISIVE = ("profile", "data", "test_crop", "comparison_steps", "texture_", "rareness_")
@@ -172,7 +173,6 @@ def score_with(config: Config, split: Split, model, cohort: Cohort | None = None
     rows, places = np.unique(np.concatenate([split.first, split.second]), return_inverse=True)
     first, second = places.reshape(2, -1)
     embedder = build_embedder(model, config.flip_average)
-
     return lambda: pair_scores(embedder(split.faces.pixels[rows]), first, second, cohort)
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras import layers
 
 from facelib.images import SIZE
-from facelib.models import UnitNorm
+from facelib.normalisation import UnitNorm
 
 # what is looked at: intensity, red against green, yellow against blue; whole weights of R, G, B and their divisor
 CHANNELS = (((1, 1, 1), 3), ((1, -1, 0), 1), ((1, 1, -2), 2))

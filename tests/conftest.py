@@ -53,12 +53,12 @@ def write_faces():
     return write
 
 
-def tiny_network(name, embedding_size, bfloat16, seed, image_size=48):
+def tiny_network(name, embedding_size, bfloat16, seed, image_size=48, local_contrast=True):
     """A network that trains in no time, in the place of `models.build_network`."""
     import keras
     from keras import layers
 
-    from facelib.models import UnitNorm
+    from facelib.normalisation import UnitNorm
 
     keras.utils.set_random_seed(seed)
     inputs = keras.Input((None, None, 3))

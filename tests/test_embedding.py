@@ -14,7 +14,7 @@ from tensorflow.python.eager.polymorphic_function import polymorphic_function
 from facelib.cohort import Cohort
 from facelib.embedding import build_embedder, embed, pair_scores
 from facelib.images import SIZE
-from facelib.models import UnitNorm
+from facelib.normalisation import UnitNorm
 
 D = 5
 PIXELS = np.random.default_rng(1).integers(0, 256, (11, SIZE, SIZE, 3), np.uint8)

@@ -18,7 +18,7 @@ from facelib.config import ROOT
 from facelib.congealing import FaceAlignment
 from facelib.embedding import embed, pair_scores
 from facelib.export import ExportError, build_export, export_model
-from facelib.models import UnitNorm
+from facelib.normalisation import UnitNorm
 from facelib.synthetic import draw_face, draw_identity
 from facelib.texture import TextureFeatures
 from facelib.trained import load_trained

@@ -46,8 +46,9 @@ FLOORS = {
     "alignment": {"config", "images", "lfw"},
     "augmentation": {"images"},  # the size of an image
     "synthetic": {"cartoon", "config", "progress"},
-    "models": {"images"},  # the size of an image
-    "texture": {"images", "models"},  # the size of an image, the unit norm
+    "normalisation": set(),
+    "models": {"images", "normalisation"},  # the size of an image
+    "texture": {"images", "normalisation"},  # the size of an image, the unit norm
     "checkpoint": {"results"},
     "parity": {"alignment", "breakdown", "checkpoint", "config", "images", "results"},
     "similarity_transform": set(),
@@ -74,7 +75,7 @@ FLOORS = {
     "evaluation": {
         "images", "intervals", "lfw", "pairs", "parity", "progress", "protocols", "verification", "verifier",
     },
-    "export": {"cartoon", "cohort", "embedding", "images", "models", "results", "synthetic", "trained"},
+    "export": {"cartoon", "cohort", "embedding", "images", "normalisation", "results", "synthetic", "trained"},
     "startup": set(),
     "commands": {"dyads", "evaluation", "export", "profiles", "protocols", "results", "startup", "verifier"},
     "__main__": {"commands"},

@@ -9,7 +9,8 @@ from keras import layers
 
 from facelib import models
 from facelib.augmentation import warp
-from facelib.models import FusedBatchNormalization, UnitNorm, build_network, count_multiply_adds
+from facelib.models import build_network, count_multiply_adds
+from facelib.normalisation import FusedBatchNormalization, LocalContrastNormalization, UnitNorm
 
 NETWORKS = ["shallow_network", "residual_network"]
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3)).astype(np.float32)
@@ -20,7 +21,7 @@ def network(request):
     return request.getfixturevalue(request.param)
 
 
-def tiny_network(embedding_size=4, image_size=6):
+def tiny_network(embedding_size=4, image_size=6, local_contrast=True):
     inputs = keras.Input((6, 6, 3))
     x = layers.Conv2D(5, 3, name="conv")(inputs)
     x = FusedBatchNormalization(name="norm")(x)
@@ -42,13 +43,13 @@ def test_parameter_count_of_the_residual_network_by_hand(residual_network):
     def normalised(side, width, channels):
         return side * side * width * channels + 4 * channels
 
-    stem = normalised(3, 3, 32) + normalised(3, 32, 64)
+    stem = normalised(3, 3 * 3, 32) + normalised(3, 32, 64)  # the pixels, and two contrasts
     blocks = sum(
         normalised(3, width, 2 * width) + normalised(3, 2 * width, 2 * width) + normalised(1, width, 2 * width)
         for width in (64, 128)
     )
-    head = 7 * 7 * 256 + 4 * 256 + (256 * 256 + 256)
-    assert residual_network.count_params() == stem + blocks + head == 1_250_528
+    head = 7 * 7 * 256 * 4 + 4 * 1024 + (1024 * 256 + 256)
+    assert residual_network.count_params() == stem + blocks + head == 1_489_568
 
 
 def test_embeddings_have_unit_norm(network):
@@ -123,6 +124,31 @@ def test_any_size_of_image_is_halved_four_times(size):
     assert network(IMAGES[:, :size, :size], training=False).shape == (3, 8)
 
 
+def test_the_residual_network_sees_the_pixels_and_their_contrasts():
+    network = models.build_residual_network(8)
+    parts = keras.Model(network.input, [network.get_layer(name).output for name in ("rescaling", "image")])
+    pixels, image = (part.numpy() for part in parts(IMAGES))
+    np.testing.assert_array_equal(image[..., :3], pixels)
+    np.testing.assert_allclose(image[..., 3:6], LocalContrastNormalization(4)(pixels), atol=1e-6)
+    np.testing.assert_allclose(image[..., 6:], LocalContrastNormalization(16)(pixels), atol=1e-6)
+    plain = models.build_residual_network(8, local_contrast=False)
+    assert plain.get_layer("stem1_conv").kernel.shape == (3, 3, 3, 32)
+
+
+def test_the_last_convolution_is_depthwise_with_four_templates_a_channel(residual_network):
+    """With the kernel of Keras's own layer, which is slower."""
+    layer = residual_network.get_layer("global_depthwise")
+    height, width, channels, multiplier = layer.kernel.shape
+    theirs = layers.DepthwiseConv2D((height, width), depth_multiplier=multiplier, use_bias=False)
+    maps = np.random.default_rng(5).normal(size=(2, height, width, channels)).astype(np.float32)
+    theirs.build(maps.shape)
+    theirs.set_weights([layer.kernel.numpy()])
+    expected = theirs(maps).numpy().reshape(2, channels, multiplier).transpose(0, 2, 1)
+    assert (height, width, channels, multiplier) == (7, 7, 256, 4)
+    np.testing.assert_allclose(layer(maps), expected, atol=1e-4)
+    assert layer.kernel.numpy().std() == pytest.approx(math.sqrt(2 / 49), rel=0.01)
+
+
 # the reference network
 
 
@@ -188,7 +214,7 @@ def test_unknown_network_lists_the_known_ones():
 def test_building_leaves_the_global_policy_alone(monkeypatch, policy, bfloat16):
     seen = []
 
-    def build(size, image_size):
+    def build(size, image_size, local_contrast):
         seen.append(keras.config.dtype_policy().name)
         if size < 0:
             raise RuntimeError
@@ -226,83 +252,6 @@ def test_a_saved_network_comes_back(name, request, tmp_path):
     loaded = keras.models.load_model(tmp_path / "network.keras")
     np.testing.assert_array_equal(loaded(IMAGES, training=False), network(IMAGES, training=False))
     assert [layer.name for layer in loaded.layers] == [layer.name for layer in network.layers]
-
-
-def test_trained_statistics_and_options_are_saved(tmp_path):
-    inputs = keras.Input((2, 2, 3))
-    network = keras.Model(inputs, FusedBatchNormalization(momentum=0.5, epsilon=0.1, name="norm")(inputs))
-    network(np.random.default_rng(0).normal(3, 2, (8, 2, 2, 3)), training=True)
-    network.save(tmp_path / "network.keras")
-    loaded = keras.models.load_model(tmp_path / "network.keras")
-    assert (loaded.get_layer("norm").momentum, loaded.get_layer("norm").epsilon) == (0.5, 0.1)
-    for one, two in zip(network.weights, loaded.weights, strict=True):
-        np.testing.assert_array_equal(one, two)
-
-
-# layers
-
-
-def both_normalisations(momentum=0.8, epsilon=1e-3):
-    """Ours and Keras', with the same scale, offset and statistics."""
-    fused, composed = FusedBatchNormalization(momentum, epsilon), layers.BatchNormalization(-1, momentum, epsilon)
-    generator = np.random.default_rng(2)
-    scale, variance = generator.uniform(0.5, 2, (2, 5))
-    values = [scale, generator.normal(size=5), generator.normal(size=5), variance]
-    for layer in (fused, composed):
-        layer.build((None, 4, 4, 5))
-        layer.set_weights(values)
-    return fused, composed
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_fused_normalisation_has_keras_outputs_and_gradients(training):
-    inputs = tf.constant(np.random.default_rng(3).normal(1, 2, (6, 4, 4, 5)), tf.float32)
-    weights = tf.constant(np.random.default_rng(4).normal(size=(6, 4, 4, 5)), tf.float32)
-    found = []
-    for layer in both_normalisations():
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            outputs = layer(inputs, training=training)
-            total = tf.reduce_sum(weights * outputs)
-        found.append([outputs, *tape.gradient(total, [inputs, *layer.trainable_variables])])
-    for ours, theirs in zip(*found, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
-
-
-def test_moving_averages_take_the_mean_and_the_unbiased_variance():
-    """The fused kernel's variance is divided by n - 1, Keras' own by n."""
-    inputs = np.random.default_rng(3).normal(1, 2, (6, 4, 4, 5)).astype(np.float32)
-    layer, _ = both_normalisations(momentum=0.8)
-    mean, variance = layer.mean.numpy(), layer.variance.numpy()
-    layer(inputs, training=False)
-    np.testing.assert_array_equal(layer.mean, mean)
-    layer(inputs, training=True)
-    np.testing.assert_allclose(layer.mean, 0.8 * mean + 0.2 * inputs.mean(axis=(0, 1, 2)), rtol=1e-5)
-    np.testing.assert_allclose(layer.variance, 0.8 * variance + 0.2 * inputs.var(axis=(0, 1, 2), ddof=1), rtol=1e-5)
-
-
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16"])
-def test_normalisation_of_bfloat16_keeps_float32_statistics(policy):
-    layer = FusedBatchNormalization(dtype=policy)
-    outputs = layer(np.random.default_rng(3).normal(1, 2, (6, 4, 4, 5)).astype(np.float32), training=True)
-    assert outputs.dtype == tf.bfloat16
-    assert {v.dtype for v in layer.variables} == {"float32"}
-    assert np.abs(np.mean(tf.cast(outputs, tf.float32), axis=(0, 1, 2))).max() < 0.02
-
-
-@pytest.mark.parametrize("layer", [FusedBatchNormalization(name="mine"), UnitNorm(name="mine")])
-def test_layers_keep_their_names_when_they_are_saved(layer):
-    assert type(layer).from_config(layer.get_config()).name == "mine"
-
-
-def test_unit_norm_is_float32_and_survives_zeros():
-    inputs = tf.constant([[3.0, 4.0], [0.0, 0.0]], tf.bfloat16)
-    with tf.GradientTape() as tape:
-        tape.watch(inputs)
-        outputs = UnitNorm(dtype="bfloat16")(inputs)
-    assert outputs.dtype == tf.float32
-    np.testing.assert_allclose(outputs, [[0.6, 0.8], [0, 0]], atol=1e-6)
-    assert np.isfinite(tf.cast(tape.gradient(outputs, inputs), tf.float32)).all()
 
 
 def test_multiply_adds_of_a_network_counted_by_hand():

@@ -8,7 +8,7 @@ from PIL import Image
 
 from facelib import synthetic
 from facelib.embedding import embed, pair_scores
-from facelib.models import UnitNorm
+from facelib.normalisation import UnitNorm
 from facelib.texture import (
     COLOURS,
     COSINES,

@@ -13,7 +13,7 @@ from facelib.alarms import TrainingError, alarm
 from facelib.checkpoint import CheckpointError, restore_checkpoint
 from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss
 from facelib.mining import select_triplets
-from facelib.models import UnitNorm
+from facelib.normalisation import UnitNorm
 from facelib.training import Learner, Schedule, spread_of, train, train_step
 
 LABELS = np.repeat(np.arange(5, dtype=np.int32), 3)

@@ -15,7 +15,7 @@ from facelib.experiments import trial as trial_module
 from facelib.experiments.study import Trial
 from facelib.experiments.table import COLUMNS, read_table, write_table
 from facelib.experiments.trial import identify_study, run_trial
-from facelib.models import UnitNorm
+from facelib.normalisation import UnitNorm
 
 
 @pytest.fixture

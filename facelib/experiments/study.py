@@ -87,6 +87,7 @@ TABLES = {
         "no alignment": "align=False",
         "no alignment, warped as much": "align=False warp_share=1.0",
         "no augmentation": "augmentation=0.0",
+        "no local contrast": "local_contrast=False",
         "no mirror image at use": "flip_average=False",
         "no rareness, with texture": "rareness_weight=0.0",
         "no weight decay": "weight_decay=0.0",

@@ -1,0 +1,94 @@
+"""Layers that normalise: a batch, the neighbourhood of a pixel, an embedding."""
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+
+@keras.saving.register_keras_serializable("facelib")
+class FusedBatchNormalization(layers.Layer):
+    """Batch normalisation over (N, height, width) by TensorFlow's fused kernel (Ioffe & Szegedy 2015, alg. 1).
+
+    Keras 3 composes batch normalisation of single operations, which takes three times as long on a CPU. Scale, offset
+    and statistics are float32 whatever the policy.
+    """
+
+    def __init__(self, momentum=0.9, epsilon=1e-3, **options):
+        super().__init__(**options)
+        self.momentum, self.epsilon = momentum, epsilon
+
+    def build(self, shape):
+        def weight(name, initializer, trainable):
+            options = {"trainable": trainable, "dtype": "float32", "autocast": False}
+            return self.add_weight(name=name, shape=(shape[-1],), initializer=initializer, **options)
+
+        self.scale, self.offset = weight("scale", "ones", True), weight("offset", "zeros", True)
+        self.mean, self.variance = weight("mean", "zeros", False), weight("variance", "ones", False)
+
+    def call(self, inputs, training=False):
+        empty = tf.zeros((0,))  # in training the kernel measures mean and variance itself
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=self.scale.value,
+            offset=self.offset.value,
+            mean=empty if training else self.mean.value,
+            variance=empty if training else self.variance.value,
+            epsilon=self.epsilon,
+            is_training=bool(training),
+        )
+        if training:
+            self.mean.assign(self.momentum * self.mean + (1 - self.momentum) * mean)
+            self.variance.assign(self.momentum * self.variance + (1 - self.momentum) * variance)
+        return outputs
+
+    def compute_output_shape(self, shape):
+        return shape
+
+    def get_config(self):
+        return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable("facelib")
+class LocalContrastNormalization(layers.Layer):
+    """Each pixel's difference to the mean around it, over the standard deviation there, per channel and in float32.
+
+    The subtractive and divisive normalisation of Jarrett et al. 2009 (sec. 2), with another window: means are those of
+    squares, and interpolated in between. What light does slowly over a face, this takes away.
+
+    Args:
+        side: of the squares, in pixels. epsilon: added to the variance, so that noise in even places stays small.
+    """
+
+    def __init__(self, side, epsilon=0.01, **options):
+        super().__init__(**{**options, "dtype": "float32"})
+        self.side, self.epsilon = side, epsilon
+
+    def call(self, inputs):
+        def around(x):
+            return tf.image.resize(tf.nn.avg_pool2d(x, self.side, self.side, "SAME"), inputs.shape[1:3])
+
+        difference = inputs - around(inputs)
+        return difference / tf.sqrt(around(tf.square(difference)) + self.epsilon)
+
+    def compute_output_shape(self, shape):
+        return shape
+
+    def get_config(self):
+        return {**super().get_config(), "side": self.side, "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable("facelib")
+class UnitNorm(layers.Layer):
+    """Rows scaled to unit Euclidean norm, in float32."""
+
+    def __init__(self, **options):
+        super().__init__(**{**options, "dtype": "float32"})
+
+    def call(self, inputs):
+        return tf.math.l2_normalize(inputs, axis=1, epsilon=1e-12)
+
+    def compute_output_shape(self, shape):
+        return shape
+
+    def get_config(self):  # without a method of its own, Keras would leave out the name
+        return super().get_config()
