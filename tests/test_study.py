@@ -43,14 +43,14 @@ def test_the_first_seed_of_everything_comes_before_the_other_seeds():
     lengths = [(configure(trial, "drawn"), trial.seed) for trial in declared(["minutes"])]
     assert [(config.epochs, config.steps_per_epoch, seed) for config, seed in lengths] == [
         (1, study.STEPS_A_MINUTE / 2, 7),
-        *((minutes, study.STEPS_A_MINUTE, 7) for minutes in (1, 2, 5, 10, 20, 30)),
+        *((minutes, study.STEPS_A_MINUTE, 7) for minutes in (1, 2, 5, 10, 20, 30, 60)),
         (BEST.epochs, BEST.steps_per_epoch, 7),
     ]
 
 
 def test_the_longest_trials_are_the_recipe_of_best():
     same = {"profile": "", "epochs": 0, "steps_per_epoch": 0}
-    for trial in list(declared(["minutes"]))[-3:]:
+    for trial in list(declared(["minutes"]))[-4:]:
         assert vars(configure(trial, "drawn")) | same == vars(BEST) | same
 
 
@@ -62,9 +62,9 @@ def test_the_whole_recipe_is_the_profile_best():
 
 def test_a_choice_that_makes_a_step_dearer_is_not_expected_to_be_over_sooner():
     expected = {places[0][0]: study.minutes_of(trial) for trial, places in declared().items()}
-    assert expected[study.WHOLE] == 20 * 360 / 120
+    assert expected[study.WHOLE] == 30 * 360 / 120
     assert {minutes for table, minutes in expected.items() if table not in study.TESTED} == {5}
-    assert [study.minutes_of(trial) for trial in declared([study.MINUTES])] == [1, 1, 2, 5, 10, 20, 30, 60]
+    assert [study.minutes_of(trial) for trial in declared([study.MINUTES])] == [1, 1, 2, 5, 10, 20, 30, 60, 90]
 
 
 def test_batches_of_another_size_see_as_many_images():
