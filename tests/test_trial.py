@@ -74,7 +74,7 @@ def test_a_loss_that_is_not_finite_is_a_failed_trial_with_its_reason(data, tmp_p
 
 
 def test_a_collapse_is_a_failed_trial_with_its_reason_and_figures(data, tmp_path, monkeypatch):
-    def collapsed(name, embedding_size, bfloat16, seed, image_size):
+    def collapsed(name, embedding_size, *_):
         inputs = keras.Input((None, None, 3))
         x = layers.Dense(embedding_size, kernel_initializer="zeros", bias_initializer="ones")
         return keras.Model(inputs, UnitNorm()(x(layers.GlobalAveragePooling2D()(inputs))))
