@@ -63,7 +63,7 @@ class Config:
     # network
     network: str = "residual"
     image_size: int = 112  # pixels a side to which the residual network reduces an image; fewer for a short training
-    local_contrast: bool = True  # show it to the residual network as well
+    local_contrast: bool = True  # the residual network sees contrasts beside the pixels
     embedding_size: int = 256
     bfloat16: bool = True  # used where the processor has it
 

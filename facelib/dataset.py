@@ -81,11 +81,16 @@ def build_dataset(
         pixels: (n, 112, 112, 3) uint8, may be memory-mapped. labels: (n,) int32.
         augmentation, warp_share: strength of `augmentation.augment`, of which 0 leaves the images as they are, and the
             share of it for its `warp`.
-        size: pixels a side to which augmentation reduces images; without it they keep their 112.
+        size: pixels a side to which augmentation reduces images; 112 where nothing is augmented.
 
     Returns:
         Dataset with element_spec (identities (N,) int32, images (N, size, size, 3) float32 in [0, 255]), N = P * K.
+
+    Raises:
+        ValueError: another size without augmentation, which would have to reduce them.
     """
+    if not augmentation and size != SIZE:
+        raise ValueError(f"images that are not augmented keep their {SIZE} pixels a side, and {size} were asked for")
     count = sampler.identities_per_batch * sampler.images_per_identity
 
     def draw(step):

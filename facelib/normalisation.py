@@ -50,13 +50,14 @@ class FusedBatchNormalization(layers.Layer):
 
 @keras.saving.register_keras_serializable("facelib")
 class LocalContrastNormalization(layers.Layer):
-    """Each pixel's difference to the mean around it, over the standard deviation there, per channel and in float32.
+    """Each pixel's difference to the mean around it, over the standard deviation there; in float32.
 
-    The subtractive and divisive normalisation of Jarrett et al. 2009 (sec. 2), with another window: means are those of
-    squares, and interpolated in between. What light does slowly over a face, this takes away.
+    The subtractive and divisive normalisation of Jarrett et al. 2009 (sec. 2) for each channel by itself, with another
+    window: mean and deviation are those of squares, and interpolated between their middles.
 
     Args:
-        side: of the squares, in pixels. epsilon: added to the variance, so that noise in even places stays small.
+        side: of the squares, in pixels. epsilon: added to the variance, so that noise in even places stays small; in
+            squared units of the input (where pixels lie in [-1, 1], 0.01 is a deviation of 13 of 255 grey levels).
     """
 
     def __init__(self, side, epsilon=0.01, **options):
@@ -64,11 +65,19 @@ class LocalContrastNormalization(layers.Layer):
         self.side, self.epsilon = side, epsilon
 
     def call(self, inputs):
-        def around(x):
-            return tf.image.resize(tf.nn.avg_pool2d(x, self.side, self.side, "SAME"), inputs.shape[1:3])
+        height, width = inputs.shape[1:3]
 
-        difference = inputs - around(inputs)
-        return difference / tf.sqrt(around(tf.square(difference)) + self.epsilon)
+        def average(x):
+            return tf.nn.avg_pool2d(x, self.side, self.side, "SAME")
+
+        def interpolate(x):
+            rows, columns = (self.side * count for count in x.shape[1:3])
+            top, left = (rows - height) // 2, (columns - width) // 2  # squares stand over the edges by as much
+            return tf.image.resize(x, (rows, columns))[:, top : top + height, left : left + width]
+
+        mean = average(inputs)
+        variance = tf.maximum(average(tf.square(inputs)) - tf.square(mean), 0)
+        return (inputs - interpolate(mean)) * interpolate(tf.math.rsqrt(variance + self.epsilon))
 
     def compute_output_shape(self, shape):
         return shape

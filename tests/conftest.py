@@ -58,11 +58,13 @@ def tiny_network(name, embedding_size, bfloat16, seed, image_size=48, local_cont
     import keras
     from keras import layers
 
-    from facelib.normalisation import UnitNorm
+    from facelib.normalisation import FusedBatchNormalization, LocalContrastNormalization, UnitNorm
 
     keras.utils.set_random_seed(seed)
     inputs = keras.Input((None, None, 3))
     x = layers.Rescaling(1 / 127.5, -1)(layers.Resizing(7, 7)(inputs))
+    if local_contrast:
+        x = layers.Concatenate()([x, FusedBatchNormalization()(LocalContrastNormalization(3)(x))])
     x = layers.Dropout(0.2)(layers.Flatten()(x))
     return keras.Model(inputs, UnitNorm()(layers.Dense(embedding_size)(x)))
 

@@ -67,8 +67,8 @@ FLOORS = {
         "losses", "mining", "pairwise", "progress", "results", "training", "verification",
     },
     "streams": {
-        "augmentation", "checkpoint", "cohort", "config", "discriminant", "embedding", "images", "models", "progress",
-        "recipe", "results", "texture",
+        "augmentation", "checkpoint", "cohort", "config", "discriminant", "embedding", "images", "progress", "recipe",
+        "results", "texture",
     },
     "trained": {"checkpoint", "cohort", "config", "configured", "congealing", "results", "texture"},
     "verifier": {"cohort", "embedding", "identities", "images", "progress", "trained"},

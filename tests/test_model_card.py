@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 
@@ -109,15 +110,15 @@ def test_crops_that_differ_are_among_the_limits(results):
     assert card.index("limits") < card.index("- Training and test images are not alike: faces are 12% larger\n- Embed")
 
 
-def test_the_size_that_the_network_reduces_images_to_is_said_where_it_does(results):
-    assert "| `image_size` | 112 |" in build_card(results())
+def test_what_the_residual_network_sees_is_said_of_it_alone(results):
+    assert "| `image_size` | 112 |\n| `local_contrast` | True |" in build_card(results())
     folder = results()
     model, training = (json.loads((folder / f"{name}.json").read_text()) for name in ("04_model", "06_training"))
     model["networks"]["shallow_inception_resnet_v2"] = model["networks"]["residual"]
     training["provenance"]["config"]["network"] = "shallow_inception_resnet_v2"
     for name, content in (("04_model", model), ("06_training", training)):
         (folder / f"{name}.json").write_text(json.dumps(content))
-    assert "image_size" not in build_card(folder)
+    assert not re.search("image_size|local_contrast", build_card(folder))
 
 
 def test_a_network_alone_has_no_texture_and_no_cohort(results):

@@ -258,6 +258,6 @@ def test_multiply_adds_of_a_network_counted_by_hand():
     inputs = keras.Input((8, 8, 3))
     x = layers.Conv2D(4, 3, name="conv")(inputs)  # 6 x 6 places, 3 x 3 x 3 x 4 each: 3888
     x = layers.DepthwiseConv2D(3, 3, name="depthwise")(x)  # 2 x 2 places, 3 x 3 x 4 each: 144
-    x = layers.EinsumDense("nhwc,hwc->nc", 4, name="einsum")(x)  # 2 x 2 x 4 values, a weight each: 16
-    x = layers.Dense(10, name="dense")(x)  # 4 x 10: 40
-    assert count_multiply_adds(keras.Model(inputs, x)) == 3888 + 144 + 16 + 40
+    x = layers.EinsumDense("nhwc,hwcm->nmc", (5, 4), name="einsum")(x)  # 2 x 2 x 4 values, five weights each: 80
+    x = layers.Dense(10, name="dense")(layers.Flatten()(x))  # 20 x 10: 200
+    assert count_multiply_adds(keras.Model(inputs, x)) == 3888 + 144 + 80 + 200

@@ -82,10 +82,10 @@ images that show one face each, cropped as closely as the training images.
 {parity}- Embeddings are biometric data, and so is the cohort of training faces that the files of the model hold.
 """
 RECIPE = (
-    "network", "image_size", "embedding_size", "identities_per_batch", "images_per_identity", "augmentation",
-    "warp_share", "loss", "margin", "gamma", "mining", "triplets_weight", "pairs_weight", "classes_weight",
-    "auxiliary_margin", "auxiliary_gamma", "epochs", "steps_per_epoch", "learning_rate", "decay", "weight_decay",
-    "texture_share", "flip_average", "rareness_weight", "rareness_neighbours",
+    "network", "image_size", "local_contrast", "embedding_size", "identities_per_batch", "images_per_identity",
+    "augmentation", "warp_share", "loss", "margin", "gamma", "mining", "triplets_weight", "pairs_weight",
+    "classes_weight", "auxiliary_margin", "auxiliary_gamma", "epochs", "steps_per_epoch", "learning_rate", "decay",
+    "weight_decay", "texture_share", "flip_average", "rareness_weight", "rareness_neighbours",
 )  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def _describe(eda, model, training, test) -> dict:
     tars = [(f"TAR at FAR {row['far']}", row["tar"]) for row in everyone["tar_at_far"]]
     figures += [("all pairs of test images", name, tar["value"], tar) for name, tar in tars]
     pairs = calibration["mismatched_pairs"]
-    unused = () if config["network"] == "residual" else ("image_size",)
+    unused = () if config["network"] == "residual" else ("image_size", "local_contrast")
     return {
         **{key: training[key] for key in ("best_epoch", "training_identities", "training_images")},
         **{key: training[key] for key in ("validation_identities", "validation_images", "validation_pairs")},
