@@ -59,7 +59,7 @@ def build_residual_network(
     """
     inputs = keras.Input((None, None, 3), name="images")
     x = layers.Resizing(image_size, image_size, dtype="float32", name="resizing")(inputs)
-    x = layers.Rescaling(1 / 127.5, -1, name="rescaling")(x)
+    x = layers.Rescaling(1 / 127.5, -1, dtype="float32", name="rescaling")(x)
     if local_contrast:
         contrasts = [LocalContrastNormalization(side, name=f"contrast{side}")(x) for side in CONTRAST_SIDES]
         x = layers.Concatenate(name="image")([x, *contrasts])
