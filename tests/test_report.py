@@ -186,6 +186,12 @@ def test_without_a_texture_stream_nothing_is_said_of_it(report):
     assert "second stream" not in " ".join(report(texture_share=0.0)[0])
 
 
+def test_what_the_network_sees_beside_the_pixels_is_said_where_it_does(report):
+    assert "sees their contrasts in small and larger" in " ".join(report()[0])
+    assert "contrasts" not in " ".join(report(local_contrast=False)[0])
+    assert "contrasts" not in " ".join(report(network="shallow_inception_resnet_v2")[0])
+
+
 def test_without_a_cohort_nothing_is_said_of_it(report):
     assert "How rare a face is" not in " ".join(report(rareness_weight=0.0)[0])
 
