@@ -91,7 +91,7 @@ class Config:
     comparison_steps: int = 80  # length of each short run in the report's comparison of choices
 
     # texture, the second stream of the embedding, fitted in closed form
-    texture_share: float = 0.6  # of the score; 0: the network alone
+    texture_share: float = 0.5  # of the score; 0: the network alone
     texture_dimensions: int = 1200  # principal components that people are told apart in
     texture_components: int = 40  # of the embedding
     texture_shrinkage: float = 0.075  # share of the mean variance that is added in every direction
