@@ -16,7 +16,7 @@ PROFILES = {
     },
     # two cores, minutes: the defaults
     "laptop": {},
-    # the same recipe for longer: so many passes over the same images need stronger variations, and the texture adds less
+    # the same recipe for longer: many passes over the same images need stronger variations, and texture adds less
     "best": {
         "epochs": 30, "steps_per_epoch": 320, "augmentation": 1.3, "weight_decay": 0.1, "texture_share": 0.4,
     },

@@ -57,9 +57,10 @@ def test_the_reference_is_mended_but_for_the_slips_that_its_other_profile_shows(
 
 def test_best_is_the_laptops_recipe_for_longer():
     longer_needs = {"augmentation", "weight_decay"}  # more passes over the same images
-    assert changed("best", "laptop").keys() <= {"epochs", "steps_per_epoch"} | longer_needs
+    assert changed("best", "laptop").keys() == {"epochs", "steps_per_epoch", "texture_share"} | longer_needs
     best, laptop = load_config("best", "drawn"), load_config("laptop", "drawn")
     assert all(getattr(best, name) >= getattr(laptop, name) for name in longer_needs)
+    assert 0 < best.texture_share < laptop.texture_share  # a network that learned more leaves less to it
     assert best.epochs * best.steps_per_epoch > 2 * laptop.epochs * laptop.steps_per_epoch
 
 

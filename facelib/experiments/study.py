@@ -22,9 +22,8 @@ REPEATED = ("loss", "mining", "network", WHOLE)  # tables with all seeds; the ot
 
 TRIPLETS_ALONE = "pairs_weight=0.0"
 BEST = load_config("best", "drawn")
-LONGER = " ".join(
-    f"{key}={getattr(BEST, key)}" for key in ("augmentation", "weight_decay", "warmup_steps", "texture_share")
-)
+CHANGED = ("augmentation", "weight_decay", "warmup_steps", "texture_share")
+LONGER = " ".join(f"{key}={getattr(BEST, key)}" for key in CHANGED)
 WHOLE_RECIPE = f"epochs={BEST.epochs} steps_per_epoch={BEST.steps_per_epoch} {LONGER}"
 MENDED = "embedding_size=256 steps_per_epoch=12 " + " ".join(f"{key}={value}" for key, value in REFERENCE.items())
 
