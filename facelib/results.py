@@ -13,6 +13,7 @@ from pathlib import Path
 from facelib.config import ROOT, Config
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pillow")
+STUDY = "reports/experiments*.csv"  # what the study writes
 
 
 class MissingResultError(FileNotFoundError):
@@ -97,12 +98,16 @@ def _plain(value):
 
 
 def commit() -> dict:
-    """The commit of this code, and whether files differ from it; None where git does not say."""
+    """The commit of this code, and whether files differ from it (what the study writes is none of it).
+
+    Both are None where git does not say.
+    """
 
     def git(*arguments):
         return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+        differs = git("status", "--porcelain", "--", ".", f":(exclude){STUDY}")
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(differs)}
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "dirty": None}

@@ -76,9 +76,11 @@ def test_commit_and_whether_it_was_changed(config, project):
         return subprocess.run(command, cwd=project, check=True, capture_output=True, text=True).stdout.strip()
 
     git("init", "-q")
-    (project / ".gitignore").write_text("reports\n")
+    (project / ".gitignore").write_text("reports/*/\n")
     git("add", ".")
     git("commit", "-q", "-m", "first")
+    assert provenance() == (git("rev-parse", "HEAD"), False)
+    (project / "reports" / "experiments.csv").write_text("settings,seed\n")  # what the study writes is no code
     assert provenance() == (git("rev-parse", "HEAD"), False)
     (project / ".gitignore").write_text("reports\ndata\n")
     assert provenance() == (git("rev-parse", "HEAD"), True)
