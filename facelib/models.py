@@ -67,7 +67,8 @@ def build_residual_network(
     x = _normalised(x, 64, 3, 2, "stem2")  # 28x28
     x = _residual_block(x, 128, "block1")  # 14x14
     x = _residual_block(x, 256, "block2")  # 7x7
-    # a depthwise convolution as large as the map, instead of average pooling; as a sum it is eight times as fast
+    # a depthwise convolution as large as the map, instead of average pooling; as a sum it takes a third of the time of
+    # Keras's layer, in bfloat16 a ninth
     height, width, channels = x.shape[1:]
     initializer = keras.initializers.RandomNormal(stddev=math.sqrt(2 / (height * width)))  # He et al. 2015, eq. 10
     options = {"kernel_initializer": initializer, "name": "global_depthwise"}

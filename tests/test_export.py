@@ -18,7 +18,7 @@ from facelib.config import ROOT
 from facelib.congealing import FaceAlignment
 from facelib.embedding import embed, pair_scores
 from facelib.export import ExportError, build_export, export_model
-from facelib.normalisation import LocalContrastNormalization
+from facelib.normalisation import LocalContrastNormalization, UnitNorm
 from facelib.synthetic import draw_face, draw_identity
 from facelib.texture import TextureFeatures
 from facelib.trained import load_trained
@@ -57,9 +57,8 @@ def test_the_keras_file_is_the_model_with_everything_inside(trained, drawn, expe
     lines = list(export_model("smoke", tmp_path))
     assert [line.partition(":")[0] for line in lines] == [str(tmp_path / f"model.{end}") for end in ("keras", "json")]
     assert nearness_in(lines[0]) > 0.999  # a pixel between two whole numbers counts for much in a model this small
-    assert all(
-        layer.__module__ in export.LAYERS for layer in (FaceAlignment, LocalContrastNormalization, TextureFeatures)
-    )
+    own = (FaceAlignment, LocalContrastNormalization, TextureFeatures, UnitNorm)
+    assert all(layer.__module__ in export.LAYERS for layer in own)
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert_equal_to(expected, loaded.predict(drawn.astype(kind), verbose=0))
 
