@@ -4,8 +4,8 @@ Every number comes from a seed and a step, so that a resumed run sees what an un
 one at which a face looks natural; each amount is proportional to the strength, each probability as well.
 """
 
+import cv2
 import numpy as np
-from PIL import Image
 
 from facelib.images import GREY, SIZE
 
@@ -30,41 +30,40 @@ def augment(
     patches = _draw_patches(generator, len(images), strength, size)
     widths = _draw_widths(generator, len(images), strength)
     slopes = _draw_slopes(generator, len(images), strength)
-    ramp = np.linspace(-1, 1, size, dtype=np.float32)[:, None]  # from one edge of an image to the opposite one
+    ramp = np.linspace(-1, 1, size, dtype=np.float32)  # from one edge of an image to the opposite one
+    across, down = np.repeat(ramp, 3), ramp[:, None]  # each place three times, for its three colours
     for row, image in enumerate(result):
-        picture = Image.fromarray(image).convert("RGB", colours[row])
+        picture = cv2.transform(image, colours[row])
         if widths[row] < size:
-            for width in (widths[row], size):
-                picture = picture.resize((width, width), Image.Resampling.BILINEAR)
-        light = 1 + slopes[row, 0] * ramp + slopes[row, 1] * ramp[:, None]  # shape (size, size, 1)
-        result[row] = np.clip(picture * light + 0.5, 0, 255)
+            picture = cv2.resize(picture, (widths[row], widths[row]), interpolation=cv2.INTER_AREA)
+            picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_LINEAR)
+        light = 1 + slopes[row, 0] * across + slopes[row, 1] * down  # shape (size, 3 size)
+        cv2.multiply(picture.reshape(size, -1), light, dst=image.reshape(size, -1), dtype=cv2.CV_8U)
         top, left, bottom, right = patches[row]
-        result[row, top:bottom, left:right] = GREY
+        image[top:bottom, left:right] = GREY
     return result
 
 
 def warp(images: np.ndarray, seed: int, step: int, strength: float, size: int = SIZE) -> np.ndarray:
     """Mirror image, shift, zoom, rotation, a turned head, small distortions; arguments and result as of `augment`.
 
-    A `size` below 112, a multiple of MESH, also reduces the images, by the interpolation that moves them: where nothing
-    moves, to 56 pixels by taking the means of 2x2.
+    A `size` below 112 also reduces the images, by the interpolation that moves them: where nothing moves, to 56 pixels
+    by taking the means of 2x2.
     """
-    quadrilaterals = _draw_mesh(np.random.default_rng((seed, 7, step)), len(images), strength)
-    edges = np.linspace(0, size, MESH + 1).astype(int).tolist()
-    spans = list(zip(edges[:-1], edges[1:], strict=True))
-    cells = [(left, top, right, bottom) for top, bottom in spans for left, right in spans]
+    corners = _draw_mesh(np.random.default_rng((seed, 7, step)), len(images), strength)
+    middles = (np.arange(size) + 0.5) * MESH / size  # of the pixels, in cells
+    weights = np.stack([np.interp(middles, np.arange(MESH + 1), corner) for corner in np.eye(MESH + 1)], axis=1)
+    weights = weights.astype(np.float32)  # shape (size, MESH + 1): of the corners around
+    places = weights @ corners @ weights.T - 0.5  # shape (N, 2, size, size), counted from the middle of the first pixel
     result = np.empty((len(images), size, size, 3), np.uint8)
-    for row, image in enumerate(images):
-        mesh = list(zip(cells, quadrilaterals[row], strict=True))
-        result[row] = Image.fromarray(image).transform(
-            (size, size), Image.Transform.MESH, mesh, Image.Resampling.BILINEAR, fillcolor=GREY
-        )
+    for image, (columns, rows), warped in zip(images, places, result, strict=True):
+        cv2.remap(image, columns, rows, cv2.INTER_LINEAR, warped, cv2.BORDER_CONSTANT, GREY)
     return result
 
 
 def _draw_mesh(generator, count, strength):
-    # (count, cells, 8): where in the input, in pixels, the corners of each cell lie: upper left, lower left, lower
-    # right, upper right. Zoom to +-8 %, aspect +-3 %, rotation +-8 degrees, shift +-6 %.
+    # (count, 2, MESH + 1, MESH + 1) float32: where in the input, in pixels from its left and upper edge, the corners of
+    # the cells lie. Zoom to +-8 %, aspect +-3 %, rotation +-8 degrees, shift +-6 %.
     zoom, aspect, turn = generator.uniform(-1, 1, (3, count)) * strength * [[0.08], [0.03], [np.radians(8)]]
     mirrored = np.where(generator.random(count) < 0.5, -1.0, 1.0)
     shifts = generator.uniform(-1, 1, (2, count)) * strength * 0.12
@@ -79,24 +78,19 @@ def _draw_mesh(generator, count, strength):
     a, b = mirrored * (1 + zoom + aspect) * np.cos(turn), -(1 + zoom - aspect) * np.sin(turn)
     d, e = mirrored * (1 + zoom + aspect) * np.sin(turn), (1 + zoom - aspect) * np.cos(turn)
     a, b, c, d, e, f = (value[:, None, None] for value in (a, b, shifts[0], d, e, shifts[1]))
-    corners = np.stack([a * x + b * y + c, d * x + e * y + f], axis=3) * SIZE / 2 + SIZE / 2
-    around = [corners[:, :-1, :-1], corners[:, 1:, :-1], corners[:, 1:, 1:], corners[:, :-1, 1:]]
-    return np.concatenate(around, axis=3).reshape(count, MESH * MESH, 8).tolist()
+    corners = np.stack([a * x + b * y + c, d * x + e * y + f], axis=1) * SIZE / 2 + SIZE / 2
+    return corners.astype(np.float32)
 
 
 def _draw_colours(generator, count, strength):
-    # (count, 12): three rows of a colour matrix, each with its offset. Gain +-25 % about mid-grey, offset +-25,
+    # (count, 3, 4): colour matrices, each row with its offset. Gain +-25 % about mid-grey, offset +-25,
     # channels +-6 %; 15 % of the images become grey.
     gains = 1 + 0.25 * strength * generator.uniform(-1, 1, (count, 1))
     channels = gains * (1 + 0.06 * strength * generator.uniform(-1, 1, (count, 3)))
     offsets = GREY[0] * (1 - gains) + 25 * strength * generator.uniform(-1, 1, (count, 1))
     grey = generator.random(count) < 0.15 * strength
     matrices = np.where(grey[:, None, None], 1 / 3, np.eye(3)) * channels[:, :, None]
-    return (
-        np.concatenate([matrices, np.broadcast_to(offsets[:, :, None], (count, 3, 1))], axis=2)
-        .reshape(count, 12)
-        .tolist()
-    )
+    return np.concatenate([matrices, np.broadcast_to(offsets[:, :, None], (count, 3, 1))], axis=2)
 
 
 def _draw_patches(generator, count, strength, size):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from facelib.config import ROOT, Config
 
-PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pillow")
+PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pillow", "opencv-python-headless")
 STUDY = "reports/experiments*.csv"  # what the study writes
 
 

@@ -21,7 +21,10 @@ INSTALLED = sum((EXTRAS[extra] for extra in ("dev", "experiments", "onnx")), PRO
 DIRECT = [Requirement(line) for line in INSTALLED]
 LOCKED = [Requirement(line) for line in re.findall(r"^([a-z0-9][^\\\n]*==[^\\\n]*?) *\\?$", LOCK, re.MULTILINE)]
 # distributions whose package has another name
-PACKAGES = {"beautifulsoup4": "bs4", "ipython": "IPython", "pillow": "PIL", "pyyaml": "yaml", "scikit-learn": "sklearn"}
+PACKAGES = {
+    "beautifulsoup4": "bs4", "ipython": "IPython", "opencv-python-headless": "cv2", "pillow": "PIL", "pyyaml": "yaml",
+    "scikit-learn": "sklearn",
+}  # fmt: skip
 
 
 def versions(name):
