@@ -15,8 +15,7 @@ PAIRS_FILE = "lfw_test_pairs.txt"
 CHOICES = {
     "network": ("residual", "shallow_inception_resnet_v2"),
     "loss": ("circle", "triplet"),
-    "mining": ("semi-hard", "hard", "all", "mistaken"),
-    "later_mining": ("semi-hard", "hard", "all", "mistaken"),
+    **dict.fromkeys(("mining", "later_mining"), ("semi-hard", "hard", "all", "mistaken")),
     "decay": ("cosine", "none"),
 }
 AT_LEAST_ONE = (
@@ -77,6 +76,7 @@ class Config:
     later_mining_epoch: int = 10**6
     triplets_weight: float = 1.0  # of the loss above
     pairs_weight: float = 1.0  # of the circle loss over all pairs of a batch, on cosines
+    memory_size: int = 1024  # images of earlier batches that take part in that loss, the last ones; 0: none
     classes_weight: float = 0.0  # of the circle loss against class proxies, on cosines
     auxiliary_margin: float = 0.25  # m of these two
     auxiliary_gamma: float = 64.0

@@ -50,23 +50,32 @@ def circle_loss(anchor_embeddings, positive_embeddings, negative_embeddings, m, 
     return _mean(losses)
 
 
-def all_pairs_circle_loss(labels, embeddings, m, gamma, sources=None):
-    """Circle loss of each image with all its positives and negatives in the batch, mean over the images.
+def all_pairs_circle_loss(labels, embeddings, m, gamma, sources=None, memory=None):
+    """Circle loss of each image with all its positives and negatives in the batch and in memory, mean over the images.
 
     (1/gamma) log(1 + sum_n exp(gamma alpha_n (s_n - Delta_n)) sum_p exp(-gamma alpha_p (s_p - Delta_p))).
 
-    Sun et al. 2020, eq. 6, on cosines, each image the anchor of all its pairs in the batch, divided by gamma.
+    Sun et al. 2020, eq. 6, on cosines, each image of the batch the anchor of all its pairs, divided by gamma.
 
     Args:
         labels: (B,) int. embeddings: (B, d) float, unit norm. m, gamma: as in `circle_loss`.
-        sources: (B,) int or None, see `pairwise.positive_mask`.
+        sources: (B,) int or None, see `pairwise.positive_mask`; with a memory, (B,) int.
+        memory: (M,) int labels, (M, d) float embeddings and (M,) int sources of images that are no anchors, as
+            `memory.CrossBatchMemory.variables` has them, or None. A label below 0 marks an empty place.
 
     Returns:
         Scalar float32 over the anchors that have a positive and a negative; 0 where there is none.
     """
     _check(m, gamma)
     cosines = 2 * similarity_matrix(embeddings) - 1
-    return _multi_loss(cosines, positive_mask(labels, sources), negative_mask(labels), m, gamma)
+    positives, negatives = positive_mask(labels, sources), negative_mask(labels)
+    if memory is not None:
+        others, remembered, files = memory
+        same_label = labels[:, None] == others[None, :]  # shape (B, M)
+        cosines = tf.concat([cosines, 2 * similarity_matrix(embeddings, remembered) - 1], axis=1)
+        positives = tf.concat([positives, same_label & (sources[:, None] != files[None, :])], axis=1)
+        negatives = tf.concat([negatives, ~same_label & (others[None, :] >= 0)], axis=1)
+    return _multi_loss(cosines, positives, negatives, m, gamma)
 
 
 def class_circle_loss(labels, embeddings, proxies, m, gamma):

@@ -3,19 +3,20 @@
 import tensorflow as tf
 
 
-def similarity_matrix(embeddings):
+def similarity_matrix(embeddings, others=None):
     """Scaled cosine similarities s = (<x1, x2> + 1) / 2 of all pairs.
 
     Computed in float64 and rounded, so that equal embeddings have exactly equal similarities.
 
     Args:
-        embeddings: (B, d) float, unit norm.
+        embeddings: (B, d) float, unit norm. others: (M, d) likewise, with which they are paired; None: with themselves.
 
     Returns:
-        (B, B) float32 in [0, 1] up to rounding.
+        (B, M) float32 in [0, 1] up to rounding.
     """
     embeddings = tf.cast(embeddings, tf.float64)
-    products = tf.matmul(embeddings, embeddings, transpose_b=True)  # shape (B, B)
+    others = embeddings if others is None else tf.cast(others, tf.float64)
+    products = tf.matmul(embeddings, others, transpose_b=True)  # shape (B, M)
     return tf.cast((products + 1) / 2, tf.float32)
 
 

@@ -17,6 +17,7 @@ from facelib.dataset import DecodedFaces, align_faces, build_dataset, load_faces
 from facelib.embedding import build_embedder, pair_scores
 from facelib.identities import NoFacesError, Sampler, dense_labels, split_identities, validation_pairs
 from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
+from facelib.memory import CrossBatchMemory
 from facelib.mining import select_triplets
 from facelib.results import digest, digest_modules
 from facelib.training import Learner
@@ -24,7 +25,7 @@ from facelib.training import Learner
 # a change in one of these trains again: they decide the weights, or which epoch is the best
 DECISIVE = (
     "alarms", "augmentation", "cohort", "configured", "congealing", "dataset", "embedding", "identities", "images",
-    "losses", "mining", "models", "normalisation", "pairwise", "recipe", "similarity_transform", "training",
+    "losses", "memory", "mining", "models", "normalisation", "pairwise", "recipe", "similarity_transform", "training",
     "verification",
 )  # fmt: skip
 # settings that leave the weights of the network as they are, and what the names of others of the kind begin with
@@ -111,12 +112,15 @@ def build_learner(config: Config, split: Split) -> Learner:
         size = (int(split.training_labels.max()) + 1, config.embedding_size)
         proxies = (tf.Variable(keras.random.normal(size, seed=config.seed), name="proxies"),)
 
+    remembers = config.pairs_weight and config.memory_size
+    memory = CrossBatchMemory(config.memory_size, config.embedding_size) if remembers else None
     auxiliary_settings = (config.auxiliary_margin, config.auxiliary_gamma)
 
     def auxiliary(labels, embeddings, sources):
         total = 0.0
         if config.pairs_weight:
-            loss = all_pairs_circle_loss(labels, embeddings, *auxiliary_settings, sources)
+            remembered = memory.variables if memory else None
+            loss = all_pairs_circle_loss(labels, embeddings, *auxiliary_settings, sources, remembered)
             total += config.pairs_weight * loss
         if config.classes_weight:
             loss = class_circle_loss(labels, embeddings, proxies[0], *auxiliary_settings)
@@ -132,14 +136,8 @@ def build_learner(config: Config, split: Split) -> Learner:
         return config.triplets_weight * circle_loss(anchors, positives, negatives, config.margin, config.gamma)
 
     early, late = (_selector(method, config.mining_margin) for method in (config.mining, config.later_mining))
-    return Learner(
-        model,
-        build_optimizer(config),
-        select,
-        loss,
-        auxiliary if config.pairs_weight or config.classes_weight else None,
-        proxies,
-    )
+    auxiliary_loss = auxiliary if config.pairs_weight or config.classes_weight else None
+    return Learner(model, build_optimizer(config), select, loss, auxiliary_loss, proxies, memory)
 
 
 def _selector(method, margin):

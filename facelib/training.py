@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from facelib.alarms import alarm, stop_if_broken
 from facelib.checkpoint import restore_checkpoint, save_checkpoint
+from facelib.memory import CrossBatchMemory
 from facelib.pairwise import positive_mask
 from facelib.progress import track
 
@@ -25,6 +26,7 @@ class Learner(NamedTuple):
     loss: Callable  # (anchor, positive, negative embeddings) -> scalar
     auxiliary_loss: Callable | None = None  # (labels, embeddings, sources) -> scalar, added to the loss
     auxiliary_variables: tuple = ()  # trained along with the model, such as class proxies
+    memory: CrossBatchMemory | None = None  # of the images of each batch, once the step is done
 
     @property
     def variables(self):
@@ -71,6 +73,8 @@ def train_step(learner: Learner, select, identities, images, sources):
         learner.optimizer.apply(gradients, learner.variables)
 
     tf.cond(~skipped & tf.math.is_finite(total) & tf.math.is_finite(norm), apply, lambda: None)
+    if learner.memory:
+        learner.memory.remember(identities, embeddings, sources)
 
     def mean_similarity(others):
         s = (tf.reduce_sum(anchors * others, axis=1) + 1) / 2
@@ -129,6 +133,7 @@ def train(learner: Learner, batches, sources, schedule: Schedule, validate=None)
         "model": learner.model.variables,
         "optimizer": learner.optimizer.variables,
         "auxiliary": learner.auxiliary_variables,
+        "memory": learner.memory.variables if learner.memory else (),
     }
     if schedule.folder and (schedule.folder / "last.npz").exists():
         state = restore_checkpoint(schedule.folder / "last.npz", groups)

@@ -89,17 +89,24 @@ def multi_circle_loss(s_p, s_n, m, gamma, weights_s_p=None, weights_s_n=None):
     return float(np.logaddexp.reduce(terms)) / gamma
 
 
-def all_pairs_circle_loss(labels, embeddings, m, gamma, sources=None, weights_from=None):
-    """Mean over the anchors with a positive and a negative; alpha from `weights_from` (n, d), where it is constant."""
+def all_pairs_circle_loss(labels, embeddings, m, gamma, sources=None, memory=None, weights_from=None):
+    """Mean over the anchors with a positive and a negative; alpha from `weights_from` (n, d), where it is constant.
+
+    memory: labels, embeddings and sources of images that are partners of the anchors, and no anchors themselves; those
+    with a label below 0 are not there.
+    """
+    others, remembered, files = memory or ([], [], [])
+    labels_of, files_of = [*labels, *others], None if sources is None else [*sources, *files]
+    given, weights = [*embeddings, *remembered], [*(embeddings if weights_from is None else weights_from), *remembered]
+    there = [b for b in range(len(given)) if labels_of[b] >= 0]
     losses = []
-    cosines = 2 * similarity_matrix(embeddings) - 1
-    weights = cosines if weights_from is None else 2 * similarity_matrix(weights_from) - 1
     for a in range(len(labels)):
-        positives = [p for p in range(len(labels)) if is_positive(labels, sources, a, p)]
-        negatives = [n for n in range(len(labels)) if is_negative(labels, a, n)]
+        positives = [b for b in there if is_positive(labels_of, files_of, a, b)]
+        negatives = [b for b in there if is_negative(labels_of, a, b)]
         if positives and negatives:
-            s_p, s_n = cosines[a, positives], cosines[a, negatives]
-            losses.append(multi_circle_loss(s_p, s_n, m, gamma, weights[a, positives], weights[a, negatives]))
+            cosines = [[2 * similarity(x[a], x[b]) - 1 for b in places] for x in (given, weights)
+                       for places in (positives, negatives)]  # fmt: skip
+            losses.append(multi_circle_loss(cosines[0], cosines[1], m, gamma, cosines[2], cosines[3]))
     return sum(losses) / max(len(losses), 1)
 
 

@@ -54,17 +54,18 @@ FLOORS = {
     "similarity_transform": set(),
     "congealing": {"checkpoint", "images", "progress", "similarity_transform"},
     "losses": {"pairwise"},
+    "memory": set(),
     "mining": {"pairwise"},
     "configured": {"config", "images", "models"},
     "dataset": {"augmentation", "checkpoint", "identities", "images", "progress"},
     "embedding": {"cohort", "images"},
     "pairs": {"images", "lfw"},
-    "training": {"alarms", "checkpoint", "pairwise", "progress"},
+    "training": {"alarms", "checkpoint", "memory", "pairwise", "progress"},
     "plots": {"config", "results"},
     "exploration": {"config", "results"},
     "recipe": {
         "checkpoint", "cohort", "config", "configured", "congealing", "dataset", "embedding", "identities", "images",
-        "losses", "mining", "pairwise", "progress", "results", "training", "verification",
+        "losses", "memory", "mining", "pairwise", "progress", "results", "training", "verification",
     },
     "streams": {
         "augmentation", "checkpoint", "cohort", "config", "discriminant", "embedding", "images", "progress", "recipe",
@@ -122,7 +123,7 @@ LIGHT = {
     "startup": set(),
     "__main__": set(),
 }
-HEAVY = {"IPython", "PIL", "keras", "matplotlib", "numpy", "sklearn", "tensorflow"}
+HEAVY = {"IPython", "PIL", "cv2", "keras", "matplotlib", "numpy", "sklearn", "tensorflow"}
 
 
 def imported(path):

@@ -191,11 +191,36 @@ def test_all_pairs_loss_is_the_twins(gamma, sources):
     assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 
-def test_all_pairs_weights_are_constant_in_the_gradient():
-    embeddings = random_triplets(8, 3)[0]
-    _, (gradient,) = value_and_gradients(lambda e: all_pairs_circle_loss(LABELS, e, 0.25, 16), embeddings)
+SOURCES = np.array([0, 1, 1, 2, 2, 3, 4, 5])
+# with a positive of the loner 2, an older embedding of file 5 (label 3), and a place that is empty
+MEMORY = (
+    np.array([2, 0, 3, -1, 7, 1]), unit(np.random.default_rng(9).normal(size=(6, 8))), np.array([8, 9, 5, -1, 7, 6])
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("gamma", GAMMAS)
+def test_all_pairs_loss_with_a_memory_is_the_twins(gamma):
+    embeddings = random_triplets(8)[0]
+    loss = all_pairs_circle_loss(LABELS, embeddings, 0.25, gamma, SOURCES, MEMORY)
+    expected = reference.all_pairs_circle_loss(LABELS, embeddings, 0.25, gamma, SOURCES, MEMORY)
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+    assert abs(expected - reference.all_pairs_circle_loss(LABELS, embeddings, 0.25, gamma, SOURCES)) > 1e-3
+
+
+def test_a_memory_without_images_changes_nothing():
+    embeddings = random_triplets(8)[0]
+    empty = (np.full(6, -1), np.zeros((6, 8), np.float32), np.full(6, -1))
+    losses = [all_pairs_circle_loss(LABELS, embeddings, 0.25, 16, SOURCES, memory) for memory in (None, empty)]
+    assert float(losses[0]) == float(losses[1])
+
+
+@pytest.mark.parametrize("memory", [None, MEMORY], ids=["", "memory"])
+def test_all_pairs_weights_are_constant_in_the_gradient(memory):
+    embeddings = random_triplets(8)[0]
+    settings = (0.25, 16, SOURCES, memory)
+    _, (gradient,) = value_and_gradients(lambda e: all_pairs_circle_loss(LABELS, e, *settings), embeddings)
     by_differences = reference.slope(
-        lambda e: reference.all_pairs_circle_loss(LABELS, e, 0.25, 16, weights_from=embeddings), embeddings
+        lambda e: reference.all_pairs_circle_loss(LABELS, e, *settings, weights_from=embeddings), embeddings
     )
     np.testing.assert_allclose(gradient, by_differences, rtol=1e-4, atol=1e-6)
 

@@ -22,6 +22,12 @@ def test_similarities_are_the_twins():
     np.testing.assert_allclose(similarity_matrix(embeddings), reference.similarity_matrix(embeddings), atol=1e-7)
 
 
+def test_similarities_to_others_are_those_of_the_whole_matrix():
+    embeddings = unit(np.random.default_rng(0).normal(size=(17, 64)))
+    whole = similarity_matrix(embeddings).numpy()
+    np.testing.assert_array_equal(similarity_matrix(embeddings[:5], embeddings[5:]), whole[:5, 5:])
+
+
 @pytest.mark.parametrize("size, count", [(2, 5), (33, 19), (256, 61)])
 def test_equal_embeddings_have_equal_similarities_to_the_last_bit(size, count):
     embeddings = unit(np.random.default_rng(size).normal(size=(count, size)))

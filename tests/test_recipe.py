@@ -141,6 +141,19 @@ def test_auxiliary_losses_have_the_weights_of_the_configuration(configure, split
     assert (learner.auxiliary_loss, learner.auxiliary_variables) == (None, ())
 
 
+def test_the_memory_takes_part_in_the_loss_over_all_pairs(configure, split):
+    labels, sources, embeddings = tf.repeat(tf.range(4), 3), tf.range(12), embeddings_of()
+    learner = recipe.build_learner(configure("pairs_weight=0.5 memory_size=30"), split)
+    assert [variable.shape[0] for variable in learner.memory.variables] == [30] * 3
+    learner.memory.remember(labels + 1, embeddings[::-1], sources + 12)
+    expected = all_pairs_circle_loss(labels, embeddings, 0.25, 64, sources, learner.memory.variables)
+    alone = all_pairs_circle_loss(labels, embeddings, 0.25, 64, sources)
+    assert abs(float(expected - alone)) > 1e-3
+    assert float(learner.auxiliary_loss(labels, embeddings, sources)) == pytest.approx(0.5 * float(expected))
+    for overrides in ("memory_size=0", "pairs_weight=0", "pairs_weight=0 classes_weight=1"):
+        assert recipe.build_learner(configure(overrides), split).memory is None
+
+
 def test_margin_and_gamma_of_the_triplets_are_not_those_of_the_auxiliary_losses(configure, split):
     labels, sources, embeddings = tf.repeat(tf.range(4), 3), tf.range(12), embeddings_of()
     triplets = [embeddings[i::3] for i in range(3)]

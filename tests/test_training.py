@@ -12,6 +12,7 @@ from keras import layers
 from facelib.alarms import TrainingError, alarm
 from facelib.checkpoint import CheckpointError, restore_checkpoint
 from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss
+from facelib.memory import CrossBatchMemory
 from facelib.mining import select_triplets
 from facelib.normalisation import UnitNorm
 from facelib.training import Learner, Schedule, spread_of, train, train_step
@@ -70,9 +71,21 @@ def with_proxies(learner):
     )
 
 
+def with_memory(learner, size=40):
+    """`learner` with a loss over all pairs, of images that it remembers too, beside its own."""
+    memory = CrossBatchMemory(size, 4)
+    return learner._replace(
+        auxiliary_loss=lambda labels, embeddings, sources: all_pairs_circle_loss(
+            labels, embeddings, 0.25, 16, sources, memory.variables
+        ),
+        memory=memory,
+    )
+
+
 def values(learner):
-    """All of the state: weights, seed generators, the optimizer's variables, proxies."""
-    groups = (learner.model.variables, learner.optimizer.variables, learner.auxiliary_variables)
+    """All of the state: weights, seed generators, the optimizer's variables, proxies, the memory."""
+    memory = learner.memory.variables if learner.memory else ()
+    groups = (learner.model.variables, learner.optimizer.variables, learner.auxiliary_variables, memory)
     return [np.asarray(tf.convert_to_tensor(variable)) for group in groups for variable in group]
 
 
@@ -228,6 +241,26 @@ def test_the_auxiliary_loss_is_added_and_its_variables_are_trained():
     measured = train_step(learner, learner.select(1), identities, images, sources(0))
     assert float(measured["auxiliary_loss"]) == pytest.approx(float(loss), rel=1e-6)
     np.testing.assert_allclose(proxies, expected, atol=1e-7)
+
+
+def test_a_step_pairs_its_images_with_those_of_the_steps_before():
+    """The first step remembers what the network gave it; the second pairs with that, before it is remembered itself."""
+    learner = with_memory(build_learner(keras.optimizers.SGD(0.5)), size=20)
+    given, losses = [], []
+    for step in (0, 1):
+        identities, images = batch(step)
+        files = sources(step) + 15 * step  # none of the first batch's
+        given.append(learner.model(images, training=True).numpy())
+        memory = [np.asarray(variable) for variable in learner.memory.variables]
+        losses.append(reference.all_pairs_circle_loss(LABELS, given[-1], 0.25, 16, files, memory))
+        measured = train_step(learner, learner.select(1), identities, images, files)
+        assert float(measured["auxiliary_loss"]) == pytest.approx(losses[-1], rel=1e-5)
+    labels, embeddings, files = (np.asarray(variable) for variable in learner.memory.variables)
+    np.testing.assert_array_equal(labels, [*LABELS, *LABELS[:5]])
+    np.testing.assert_allclose(embeddings, [*given[1], *given[0][:5]], atol=1e-6)
+    assert files.tolist() == [*range(15, 30), *range(5)]
+    alone = reference.all_pairs_circle_loss(LABELS, given[1], 0.25, 16, np.arange(15))
+    assert abs(alone - losses[1]) > 1e-3
 
 
 # epochs
@@ -389,10 +422,11 @@ def interrupted_at(stop):
 
 
 @pytest.mark.parametrize("stop", [4, 6, 8])
-def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(tmp_path, stop):  # slip 7
+@pytest.mark.parametrize("having", [with_proxies, with_memory])
+def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(tmp_path, stop, having):  # slip 7
     def build(seed):
         schedule = keras.optimizers.schedules.CosineDecay(0.02, 12)
-        return with_proxies(build_learner(keras.optimizers.AdamW(schedule), dropout=0.3, seed=seed))
+        return having(build_learner(keras.optimizers.AdamW(schedule), dropout=0.3, seed=seed))
 
     whole = build(1)
     expected = list(train(whole, batches, sources, Schedule(3, 4)))
