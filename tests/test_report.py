@@ -192,6 +192,12 @@ def test_what_the_network_sees_beside_the_pixels_is_said_where_it_does(report):
     assert "contrasts" not in " ".join(report(network="shallow_inception_resnet_v2")[0])
 
 
+def test_without_a_memory_nothing_is_said_of_it(report):
+    assert "before it as well" in " ".join(report(pairs_weight=0.5)[0])
+    for changes in (dict(pairs_weight=0.5, memory_size=0), dict(pairs_weight=0.0)):
+        assert "before it as well" not in " ".join(report(**changes)[0])
+
+
 def test_without_a_cohort_nothing_is_said_of_it(report):
     assert "How rare a face is" not in " ".join(report(rareness_weight=0.0)[0])
 
@@ -214,6 +220,7 @@ def test_every_page_says_when_faces_are_drawn(report):
         (dict(later_mining_epoch=5), "after epoch 5 the hardest negatives"),
         (dict(mining="all", loss="triplet"), "triplet loss, margin 0.4"),
         (dict(pairs_weight=0.5), "over all pairs of the batch adds"),
+        (dict(pairs_weight=0.5, memory_size=1024), "with the last 1,024 before it as well"),
         (dict(texture_share=0.4), "the texture 0.9107, both together 0.9277"),
         (dict(rareness_weight=0.5), "both faces are (weight 0.5 each)"),
         (dict(rareness_weight=0.5), "on validation pairs from 0.9277 to 0.9312"),

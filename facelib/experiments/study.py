@@ -81,10 +81,17 @@ TABLES = {
         "pairs 1, classes 0.3": "classes_weight=0.3",
         "pairs 1, classes 1": "classes_weight=1.0",
     },
+    "cross-batch memory": {
+        "1,024 images": "",
+        "none": "memory_size=0",
+        "256 images": "memory_size=256",
+        "4,096 images": "memory_size=4096",
+    },
     "levers left out": {
         "nothing left out": "",
         "no loss on all pairs": TRIPLETS_ALONE,
         "no triplets": "triplets_weight=0.0",
+        "no cross-batch memory": "memory_size=0",
         "no alignment": "align=False",
         "no alignment, warped as much": "align=False warp_share=1.0",
         "no augmentation": "augmentation=0.0",
