@@ -84,8 +84,9 @@ images that show one face each, cropped as closely as the training images.
 RECIPE = (
     "network", "image_size", "local_contrast", "embedding_size", "identities_per_batch", "images_per_identity",
     "augmentation", "warp_share", "loss", "margin", "gamma", "mining", "triplets_weight", "pairs_weight",
-    "memory_size", "classes_weight", "auxiliary_margin", "auxiliary_gamma", "epochs", "steps_per_epoch", "learning_rate", "decay",
-    "weight_decay", "texture_share", "flip_average", "rareness_weight", "rareness_neighbours",
+    "memory_size", "classes_weight", "auxiliary_margin", "auxiliary_gamma", "epochs", "steps_per_epoch",
+    "learning_rate", "decay", "weight_decay", "texture_share", "flip_average", "rareness_weight",
+    "rareness_neighbours",
 )  # fmt: skip
 
 
