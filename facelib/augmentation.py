@@ -52,11 +52,11 @@ def warp(images: np.ndarray, seed: int, step: int, strength: float, size: int = 
     """
     corners = _draw_mesh(np.random.default_rng((seed, 7, step)), len(images), strength)
     middles = (np.arange(size) + 0.5) * MESH / size  # of the pixels, in cells
-    weights = np.stack([np.interp(middles, np.arange(MESH + 1), corner) for corner in np.eye(MESH + 1)], axis=1)
-    weights = weights.astype(np.float32)  # shape (size, MESH + 1): of the corners around
-    places = weights @ corners @ weights.T - 0.5  # shape (N, 2, size, size), counted from the middle of the first pixel
+    weights = np.maximum(0, 1 - np.abs(middles[:, None] - np.arange(MESH + 1)))  # of the corners, linearly
+    weights = weights.astype(np.float32)  # shape (size, MESH + 1)
     result = np.empty((len(images), size, size, 3), np.uint8)
-    for image, (columns, rows), warped in zip(images, places, result, strict=True):
+    for image, own_corners, warped in zip(images, corners, result, strict=True):
+        columns, rows = weights @ own_corners @ weights.T - 0.5  # counted from the middle of the first pixel
         cv2.remap(image, columns, rows, cv2.INTER_LINEAR, warped, cv2.BORDER_CONSTANT, GREY)
     return result
 

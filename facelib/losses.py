@@ -1,4 +1,4 @@
-"""The circle loss (Sun et al. 2020) on triplets, on all pairs of a batch and on class proxies; the triplet loss.
+"""The circle loss (Sun et al. 2020) on triplets, on all pairs and on class proxies; the triplet loss.
 
 With margin m and scale gamma (Sun et al. 2020, sec. 3.3):
 
@@ -6,7 +6,7 @@ With margin m and scale gamma (Sun et al. 2020, sec. 3.3):
 
 For triplets, similarities are s = (<x1, x2> + 1) / 2 in [0, 1], where neither maximum matters: a negative is pushed
 away until it is opposite. For all pairs and for proxies they are the paper's cosines, s = <x1, x2> in [-1, 1]: a
-negative is left alone beyond the cosine -m, so that the many easy ones of a batch do not outweigh the few hard ones.
+negative is left alone beyond the cosine -m, so that the many easy ones do not outweigh the few hard ones.
 
 The weights alpha are constants in the gradient (eq. 9, 10). Losses are computed in float64 and returned as float32:
 with a gamma of some hundreds, float32 would lose the digits of every loss that is close to zero. The losses of triplets
@@ -67,15 +67,14 @@ def all_pairs_circle_loss(labels, embeddings, m, gamma, sources=None, memory=Non
         Scalar float32 over the anchors that have a positive and a negative; 0 where there is none.
     """
     _check(m, gamma)
-    cosines = 2 * similarity_matrix(embeddings) - 1
-    positives, negatives = positive_mask(labels, sources), negative_mask(labels)
-    if memory is not None:
-        others, remembered, files = memory
-        same_label = labels[:, None] == others[None, :]  # shape (B, M)
-        cosines = tf.concat([cosines, 2 * similarity_matrix(embeddings, remembered) - 1], axis=1)
-        positives = tf.concat([positives, same_label & (sources[:, None] != files[None, :])], axis=1)
-        negatives = tf.concat([negatives, ~same_label & (others[None, :] >= 0)], axis=1)
-    return _multi_loss(cosines, positives, negatives, m, gamma)
+    if memory is None:
+        cosines = 2 * similarity_matrix(embeddings) - 1
+        return _multi_loss(cosines, positive_mask(labels, sources), negative_mask(labels), m, gamma)
+    batch = (labels, embeddings, sources)
+    others, partners, files = (tf.concat([new, old], axis=0) for new, old in zip(batch, memory, strict=True))
+    cosines = 2 * similarity_matrix(embeddings, partners) - 1  # shape (B, B + M)
+    negatives = negative_mask(labels, others) & (others >= 0)
+    return _multi_loss(cosines, positive_mask(labels, sources, (others, files)), negatives, m, gamma)
 
 
 def class_circle_loss(labels, embeddings, proxies, m, gamma):

@@ -6,8 +6,8 @@ import tensorflow as tf
 class CrossBatchMemory:
     """The embeddings of the last `size` images that were trained on, the newest first.
 
-    They are what the network gave when it was trained on them, since when it has changed little (Wang et al. 2020,
-    sec. 3.2); they get no gradient.
+    They are what the network gave when it was trained on them, since when it has changed little, but for the first
+    steps (Wang et al. 2020, sec. 3.2); they get no gradient.
 
     Attributes:
         labels: (size,) int32 variable, -1 in places that are still empty. embeddings: (size, d) float32.

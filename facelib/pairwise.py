@@ -20,19 +20,21 @@ def similarity_matrix(embeddings, others=None):
     return tf.cast((products + 1) / 2, tf.float32)
 
 
-def positive_mask(labels, sources=None):
-    """(B, B) bool, true iff a and p share a label and are different images.
+def positive_mask(labels, sources=None, others=None):
+    """(B, M) bool, true iff a and p share a label and are different images.
 
     Args:
         labels: (B,) int.
         sources: (B,) int, the file behind each image, where a batch may repeat one: two draws of a file are no pair.
+        others: (M,) int labels and (M,) int sources of those with which they are paired; None: with themselves.
     """
-    same_label = labels[:, None] == labels[None, :]
     if sources is None:
         sources = tf.range(tf.shape(labels)[0])
-    return same_label & (sources[:, None] != sources[None, :])
+    other_labels, other_sources = others or (labels, sources)
+    return (labels[:, None] == other_labels[None, :]) & (sources[:, None] != other_sources[None, :])
 
 
-def negative_mask(labels):
-    """(B, B) bool, true iff a and n have different labels. `labels` is (B,) int."""
-    return labels[:, None] != labels[None, :]
+def negative_mask(labels, others=None):
+    """(B, M) bool, true iff a and n have different labels; (B,) int `labels`, and (M,) int `others` or None: theirs."""
+    others = labels if others is None else others
+    return labels[:, None] != others[None, :]

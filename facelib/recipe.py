@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import keras
 import numpy as np
 import tensorflow as tf
@@ -194,5 +195,5 @@ def validate_with(config: Config, split: Split, model, cohort: Cohort | None = N
 def training_folder(config: Config, data_digest: str) -> Path:
     """Where the training run of `config` on these data lives: named by all that decides the weights."""
     settings = {key: value for key, value in dataclasses.asdict(config).items() if not key.startswith(INDECISIVE)}
-    versions = [keras.__version__, tf.__version__, uses_bfloat16(config)]
+    versions = [keras.__version__, tf.__version__, cv2.__version__, uses_bfloat16(config)]
     return config.interim / "runs" / digest(settings, data_digest, digest_modules(DECISIVE), versions)

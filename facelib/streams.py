@@ -6,6 +6,7 @@
 import dataclasses
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 import tensorflow as tf
@@ -92,7 +93,8 @@ def texture_file(config: Config, data_digest: str) -> Path:
         for key, value in dataclasses.asdict(config).items()
         if key in decisive or (key.startswith("texture_") and key != "texture_share")
     }
-    name = digest(settings, data_digest, digest_modules(DECISIVE), [keras.__version__, tf.__version__, np.__version__])
+    versions = [package.__version__ for package in (keras, tf, np, cv2)]
+    name = digest(settings, data_digest, digest_modules(DECISIVE), versions)
     return config.interim / "textures" / f"{name}.npz"
 
 

@@ -46,7 +46,7 @@ def train_step(learner: Learner, select, identities, images, sources):
     """Embed a batch, mine triplets, and apply the gradient of the loss once.
 
     No gradient is applied where there is nothing to learn from (no triplet and no auxiliary loss), nor where the loss
-    or its gradient is not finite; the statistics of batch norm move with every batch that is embedded.
+    or its gradient is not finite, nor is the batch remembered then; the statistics of batch norm move with every batch.
 
     Args:
         select: function of (labels, embeddings, sources) to (T, 3) triplets.
@@ -71,10 +71,10 @@ def train_step(learner: Learner, select, identities, images, sources):
 
     def apply():
         learner.optimizer.apply(gradients, learner.variables)
+        if learner.memory:
+            learner.memory.remember(identities, embeddings, sources)
 
     tf.cond(~skipped & tf.math.is_finite(total) & tf.math.is_finite(norm), apply, lambda: None)
-    if learner.memory:
-        learner.memory.remember(identities, embeddings, sources)
 
     def mean_similarity(others):
         s = (tf.reduce_sum(anchors * others, axis=1) + 1) / 2

@@ -28,6 +28,16 @@ def test_similarities_to_others_are_those_of_the_whole_matrix():
     np.testing.assert_array_equal(similarity_matrix(embeddings[:5], embeddings[5:]), whole[:5, 5:])
 
 
+def test_masks_of_others_are_those_of_the_whole_matrix():
+    labels, files = tf.constant([0, 1, 1, 2, 0, 1, 2, 3]), tf.constant([0, 1, 2, 3, 4, 1, 5, 6])
+    for mask, whole in (
+        (positive_mask(labels[:5], files[:5], (labels[3:], files[3:])), positive_mask(labels, files)),
+        (negative_mask(labels[:5], labels[3:]), negative_mask(labels)),
+    ):
+        np.testing.assert_array_equal(mask, whole[:5, 3:])
+        assert 0 < np.count_nonzero(mask) < 25
+
+
 @pytest.mark.parametrize("size, count", [(2, 5), (33, 19), (256, 61)])
 def test_equal_embeddings_have_equal_similarities_to_the_last_bit(size, count):
     embeddings = unit(np.random.default_rng(size).normal(size=(count, size)))

@@ -324,8 +324,8 @@ def test_a_run_is_named_by_the_code_that_decides_its_weights(config, tmp_path, m
     monkeypatch.setattr(results, "__file__", str(package / "results.py"))
     assert recipe.training_folder(config, "digest") == folder
     for name in (
-        "alarms", "dataset", "embedding", "identities", "images", "losses", "mining", "models", "pairwise", "recipe",
-        "training", "verification",
+        "alarms", "dataset", "embedding", "identities", "images", "losses", "memory", "mining", "models", "pairwise",
+        "recipe", "training", "verification",
     ):  # fmt: skip
         before = recipe.training_folder(config, "digest")
         with open(package / f"{name}.py", "a") as file:

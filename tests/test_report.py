@@ -220,7 +220,7 @@ def test_every_page_says_when_faces_are_drawn(report):
         (dict(later_mining_epoch=5), "after epoch 5 the hardest negatives"),
         (dict(mining="all", loss="triplet"), "triplet loss, margin 0.4"),
         (dict(pairs_weight=0.5), "over all pairs of the batch adds"),
-        (dict(pairs_weight=0.5, memory_size=1024), "with the last 1,024 before it as well"),
+        (dict(pairs_weight=0.5, memory_size=1024), "with up to 1,024 before it as well"),
         (dict(texture_share=0.4), "the texture 0.9107, both together 0.9277"),
         (dict(rareness_weight=0.5), "both faces are (weight 0.5 each)"),
         (dict(rareness_weight=0.5), "on validation pairs from 0.9277 to 0.9312"),

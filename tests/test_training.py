@@ -246,14 +246,15 @@ def test_the_auxiliary_loss_is_added_and_its_variables_are_trained():
 def test_a_step_pairs_its_images_with_those_of_the_steps_before():
     """The first step remembers what the network gave it; the second pairs with that, before it is remembered itself."""
     learner = with_memory(build_learner(keras.optimizers.SGD(0.5)), size=20)
+    compiled = tf.function(lambda *batch: train_step(learner, learner.select(1), *batch))
     given, losses = [], []
     for step in (0, 1):
         identities, images = batch(step)
-        files = sources(step) + 15 * step  # none of the first batch's
+        files = tf.constant(sources(step) + 15 * step, tf.int32)  # none of the first batch's
         given.append(learner.model(images, training=True).numpy())
         memory = [np.asarray(variable) for variable in learner.memory.variables]
-        losses.append(reference.all_pairs_circle_loss(LABELS, given[-1], 0.25, 16, files, memory))
-        measured = train_step(learner, learner.select(1), identities, images, files)
+        losses.append(reference.all_pairs_circle_loss(LABELS, given[-1], 0.25, 16, files.numpy(), memory))
+        measured = compiled(identities, images, files)
         assert float(measured["auxiliary_loss"]) == pytest.approx(losses[-1], rel=1e-5)
     labels, embeddings, files = (np.asarray(variable) for variable in learner.memory.variables)
     np.testing.assert_array_equal(labels, [*LABELS, *LABELS[:5]])

@@ -118,6 +118,7 @@ def _describe(eda, model, training, test) -> dict:
     figures += [("all pairs of test images", name, tar["value"], tar) for name, tar in tars]
     pairs = calibration["mismatched_pairs"]
     unused = () if config["network"] == "residual" else ("image_size", "local_contrast")
+    unused += () if config["pairs_weight"] else ("memory_size",)
     return {
         **{key: training[key] for key in ("best_epoch", "training_identities", "training_images")},
         **{key: training[key] for key in ("validation_identities", "validation_images", "validation_pairs")},
