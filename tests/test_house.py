@@ -80,7 +80,7 @@ FLOORS = {
     "startup": set(),
     "commands": {"dyads", "evaluation", "export", "profiles", "protocols", "results", "startup", "verifier"},
     "__main__": {"commands"},
-    "experiments/study": {"config", "profiles"},
+    "experiments/study": {"config", "profiles", "results"},
     "experiments/table": {"config", "experiments/study", "results"},
     "experiments/summary": {"experiments/study", "experiments/table"},
     "experiments/trial": {

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from facelib.config import Config, load_config
 from facelib.profiles import REFERENCE
+from facelib.results import digest
 
 FORMAT = 1  # of the recorded trials; raise it when their figures change their meaning
 PROFILE = "laptop"
@@ -138,6 +139,12 @@ class Trial(NamedTuple):
 def configure(trial: Trial, data: str) -> Config:
     """The configuration of `trial` on the faces in `data`."""
     return load_config(PROFILE, data, f"{BASE} {trial.settings} seed={trial.seed}")
+
+
+def base_digest() -> str:
+    """A name for the settings of the base, the same on any faces; trials of different bases do not compare."""
+    base = vars(configure(Trial("", SEEDS[0]), "drawn"))
+    return digest({key: value for key, value in base.items() if key not in ("profile", "data", "seed")})
 
 
 def settings_of(overrides: str) -> str:

@@ -20,7 +20,7 @@ from facelib.embedding import embed, pair_scores
 from facelib.experiments import study
 from facelib.experiments.table import COMPLETE, ERROR, FAILED
 from facelib.pairs import load_pairs
-from facelib.results import commit, digest, digest_modules
+from facelib.results import commit, digest_modules
 from facelib.synthetic import draw_faces
 from facelib.texture import join
 from facelib.training import Schedule, train
@@ -35,11 +35,12 @@ def identify_study(data: str) -> dict:
     config = study.configure(study.Trial("", study.SEEDS[0]), data)
     if config.drawn:
         draw_faces(config)
-    base = {key: value for key, value in vars(config).items() if key not in ("profile", "data", "seed")}
-    code = digest_modules([*recipe.DECISIVE, *streams.DECISIVE])
     return {
-        "format": study.FORMAT, "base": digest(base), "code": code, "data": recipe.load_split(config).faces.digest
-    }  # fmt: skip
+        "format": study.FORMAT,
+        "base": study.base_digest(),
+        "code": digest_modules([*recipe.DECISIVE, *streams.DECISIVE]),
+        "data": recipe.load_split(config).faces.digest,
+    }
 
 
 def run_trial(trial: study.Trial, data: str, folder: Path, with_test: bool = False) -> dict:
