@@ -107,8 +107,8 @@ TABLES = {
     },
     "minutes": {
         "0.5": f"epochs=1 steps_per_epoch={STEPS_A_MINUTE // 2}",
-        **{f"{minutes}": f"epochs={minutes} steps_per_epoch={STEPS_A_MINUTE}" for minutes in (1, 2, 5, 10)},
-        **{f"{m}": f"epochs={m} steps_per_epoch={STEPS_A_MINUTE} {LONGER}" for m in (20, 30, 60)},
+        **{f"{minutes}": f"epochs={minutes} steps_per_epoch={STEPS_A_MINUTE}" for minutes in (1, 2, 5, 10, 20, 30)},
+        "60": f"epochs=60 steps_per_epoch={STEPS_A_MINUTE} {LONGER}",
         "72": WHOLE_RECIPE,
     },
     WHOLE: {"best": WHOLE_RECIPE},
