@@ -108,8 +108,8 @@ TABLES = {
     "minutes": {
         "0.5": f"epochs=1 steps_per_epoch={STEPS_A_MINUTE // 2}",
         **{f"{minutes}": f"epochs={minutes} steps_per_epoch={STEPS_A_MINUTE}" for minutes in (1, 2, 5, 10, 20, 30)},
-        "60": f"epochs=60 steps_per_epoch={STEPS_A_MINUTE} {LONGER}",
-        "72": WHOLE_RECIPE,
+        "60": WHOLE_RECIPE,
+        "72": f"epochs=24 steps_per_epoch={3 * STEPS_A_MINUTE} {LONGER}",
     },
     WHOLE: {"best": WHOLE_RECIPE},
 }
