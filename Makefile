@@ -205,5 +205,5 @@ clean:
 	rm -rf $(REPORTS)
 
 distclean:
-	rm -rf $(PROFILES:%=reports/%) data/interim .venv .bench-venv facelib.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(PROFILES:%=reports/%) reports/bench.* data/interim .venv .bench-venv facelib.egg-info .pytest_cache .ruff_cache .hypothesis
 	find facelib bench tests notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf

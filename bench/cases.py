@@ -72,13 +72,17 @@ class Case(NamedTuple):
 
 def measure_sides(sizes: Sizes, seconds_limit: float = 300, **sides):
     """Series by name, of sides given as (function to prepare, its arguments...); see `alternate.alternate`."""
-    memory = int(min(12 * GIB, 0.75 * machine.memory()))
+    memory = _memory_limit()
     with contextlib.ExitStack() as stack:
         started = {
             name: stack.enter_context(Side(*side, seconds_limit=seconds_limit, memory_limit=memory))
             for name, side in sides.items()
         }
         return alternate(started, sizes.rounds)
+
+
+def _memory_limit():
+    return int(min(12 * GIB, 0.75 * machine.memory()))
 
 
 def _reference_step(sizes, folder):
@@ -107,8 +111,11 @@ def _residual_step(which, sizes, folder):
 
 def _shares(which, sizes, folder):
     p, k = sizes.residual[which]
-    with Side("bench.steps:parts", folder, RESIDUAL, p, k) as side:
+    with Side("bench.steps:parts", folder, RESIDUAL, p, k, memory_limit=_memory_limit()) as side:
         series = alternate({name: partial(side, name) for name, _ in PARTS.values()}, sizes.rounds)
+    for name, one in series.items():
+        if one.failure:
+            return [f"No shares of a step of our network, B = {p * k}: {name} took {one.failure}."]
     seconds = {}
     for part, (whole, before) in PARTS.items():  # of each round the difference: other work lasts longer than a round
         less = series[before].seconds if before else [0.0] * len(series[whole].seconds)

@@ -9,6 +9,7 @@ import pytest
 
 from bench import __main__ as program
 from bench.alternate import Row, Series, alternate, compare_memory, compare_speed
+from bench.cases import ROWS, Case
 from bench.embeddings import COSINE, make_embeddings
 from bench.faces import write_faces
 from bench.side import LimitError, Measurement, Side, SideError
@@ -172,6 +173,18 @@ def test_quick_pass_of_one_row(tmp_path, capsys):
     assert "| gather | gather from the decoded cache |" in table and "prove nothing" in table
     shown = capsys.readouterr()
     assert table in shown.out and "benchmark: 100%" in shown.err
+
+
+def test_what_failed_costs_its_own_comparison_only(tmp_path, capsys, monkeypatch):
+    def broken(*_):
+        raise SideError("bench.nothing:here: ValueError: no")
+
+    monkeypatch.setitem(ROWS, "shares", [Case("shares of a step", 1, broken)])
+    assert program.main(["--quick", "--only", "gather", "shares", "--json", str(tmp_path / "b.json")]) == 1
+    printed = capsys.readouterr()
+    assert "error: shares of a step, bench.nothing:here: ValueError: no" in printed.err
+    assert "- Not measured: shares of a step, bench.nothing:here" in printed.out
+    assert [row["row"] for row in json.loads((tmp_path / "b.json").read_text())["rows"]] == ["gather"]
 
 
 def test_missing_packages_are_one_message_before_anything_runs(monkeypatch, capsys):

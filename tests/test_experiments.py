@@ -60,7 +60,7 @@ def test_work_runs_one_trial_at_a_time_until_nothing_is_left(config, capsys):
     rows = read_table(table_path(config))
     assert len(rows) == 8 and all(row["workers"] == 2 for row in rows)
     shown = capsys.readouterr().out
-    assert "trial 1 of 8, about 0.1 h left\nloss: base; minutes: 2 (seed 7)" in shown
+    assert "trial 1 of 8, about 0.2 h left\nloss: base; minutes: 2 (seed 7)" in shown
     assert "trial 8 of 8, about 0.0 h left\nsearch: gamma=" in shown
     assert "validation ROC AUC 0.7500, accuracy 0.5000, 60 s" in shown
 
@@ -195,10 +195,18 @@ def test_list_shows_every_trial_and_its_state(config, monkeypatch, capsys):
     experiments.work(config, ["loss"])
     capsys.readouterr()
     monkeypatch.setattr(sys, "argv", ["experiments", "--data", "drawn", "--list"])
+    monkeypatch.setattr(study, "base_digest", lambda: tiny_study.IDENTITY["base"])
     experiments.main()
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "  0.7500  loss: base; minutes: 2 (seed 7)"
     assert lines[1] == "   to do  loss: hot (seed 7)" and len(lines) == 5
+
+
+def test_list_says_when_the_base_has_changed_since(config, monkeypatch, capsys):
+    experiments.work(config, ["loss"])
+    monkeypatch.setattr(sys, "argv", ["experiments", "--data", "drawn", "--list"])
+    experiments.main()
+    assert f"{table_path(config)} holds trials of another base of the study" in capsys.readouterr().out
 
 
 def test_a_mistake_is_one_message(config, monkeypatch, capsys):

@@ -101,7 +101,7 @@ def test_a_trial_that_is_killed_again_and_again_is_given_up_until_the_next_start
     claimed = claim(storage, EVERYTHING)
     assert claimed.trial == ORDER[1]
     row = over(storage)[ORDER[0]]
-    assert row["state"] == "error" and "killed 3 times" in row["reason"]
+    assert row["state"] == "error" and "killed 3 times" in row["reason"] and row["faces"] == "real"
     record(storage, claimed, finished(ORDER[1]))
     assert claim(open_tiny(tmp_path, new_start=True), EVERYTHING).trial == ORDER[0]
 

@@ -4,12 +4,13 @@ import ast
 import json
 
 import pytest
-from test_table import row
+from test_report import RESULTS
+from test_table import IDENTITY, row
 
 from facelib.config import ROOT, load_config
 from facelib.experiments import study
 from facelib.experiments.study import Trial
-from facelib.experiments.summary import ranked, searched, summarise
+from facelib.experiments.summary import causes, lead_spread, ranked, searched, summarise
 from facelib.experiments.table import table_path, trial_of, write_table
 from facelib.results import read_results
 
@@ -49,6 +50,35 @@ def test_choices_are_ranked_by_seed_and_not_by_who_was_held_out():
     assert [each.name for each in ranked(summarise(other, "loss"))] == ["triplets and all pairs"]
 
 
+def test_a_choice_that_failed_with_a_seed_is_not_ranked():
+    alone = "pairs_weight=0.0"
+    rows = [
+        row("", 7, 0.8),
+        row("", 8, 0.7),
+        row(alone, 7, 0.9),
+        row(alone, 8, None, state="failed", reason="collapse"),
+    ]
+    assert [each.name for each in ranked(summarise(rows, "loss"))] == ["triplets and all pairs"]
+
+
+def test_the_spread_of_a_lead_is_over_the_seeds_of_both():
+    alone = "pairs_weight=0.0"
+    rows = [row("", 7, 0.9), row("", 8, 0.7), row("", 9, 0.1), row(alone, 7, 0.8), row(alone, 8, 0.5)]
+    first, second, *_ = summarise(rows, "loss")
+    assert lead_spread(first, second) == pytest.approx(0.05)
+    assert lead_spread(first, summarise(rows[:4], "loss")[1]) is None
+
+
+def test_causes_are_reasons_without_epoch_step_and_remedy():
+    alike = "collapse: all embeddings are alike (mean similarity 0.990, spread 0.010); lower the learning rate"
+    reasons = (f"epoch 5: {alike}", "the loss is not finite at step 31: lower the learning rate or gamma")
+    rows = [row(seed=seed, state="failed", reason=reason) for seed, reason in enumerate(reasons)]
+    rows += [row(seed=7, state="failed", reason=f"epoch 2: {alike}"), row(seed=8, reason="epoch 2: 3 steps found no")]
+    rows += [row(seed=9, state="error", reason="killed 3 times, likely for want of memory")]
+    named = {"collapse": 2, "the loss is not finite": 1, "killed 3 times, likely for want of memory": 1}
+    assert causes(rows) == named and next(iter(causes(rows))) == "collapse"
+
+
 def test_the_spread_of_one_seed_is_not_known():
     first, *_ = summarise([row("", 7, 0.8)], "loss")
     assert (first.roc_auc, first.spread, first.accuracy, first.difference_spread) == (0.8, None, 0.625, None)
@@ -77,7 +107,7 @@ TESTED = {
     "joined_test_best_accuracy": 0.86, "joined_test_roc_auc": 0.93, "joined_accuracy": 0.9, "steps": 600,
 }  # fmt: skip
 SEARCH = study.settings_of("margin=0.3 gamma=20.5 learning_rate=2e-3 weight_decay=0.01")
-FAILED = {"state": "failed", "reason": "collapse: one | point", "roc_auc": None, "validation_accuracy": None}
+FAILED = {"state": "failed", "reason": "epoch 5: collapse: one | point", "roc_auc": None, "validation_accuracy": None}
 
 
 def finished(settings="", seed=7, roc_auc=0.9, **changes):
@@ -88,6 +118,10 @@ STUDIES = {
     "no trial": [],
     "the base alone": [finished(**TESTED)],
     "failures alone": [finished(**FAILED), finished(WHOLE, **FAILED)],
+    "the base was killed": [
+        {"settings": "", "seed": 7, "state": "error", "reason": "killed 3 times, likely", **IDENTITY},
+        finished("pairs_weight=0.0", roc_auc=0.92),
+    ],
     "two choices": [finished(**TESTED), finished("pairs_weight=0.0", roc_auc=0.92), finished(SEARCH, roc_auc=0.95)],
     "the whole recipe, a seed of it failed": [
         finished(WHOLE, 7, **TESTED), finished(WHOLE, 8, **TESTED | {"joined_test_accuracy": 0.87}),
@@ -125,7 +159,8 @@ def execute(data_folder, project, monkeypatch):
 @pytest.mark.parametrize("rows", STUDIES.values(), ids=STUDIES)
 def test_the_notebook_shows_any_part_of_the_study(execute, rows):
     found, shown = execute(rows)
-    assert found["trials"] == len(rows) and "nan" not in shown and "None" not in shown.replace("None of the", "")
+    assert found["trials"] == len(rows) and found["stale"] == bool(rows)
+    assert "nan" not in shown and "None" not in shown.replace("None of the", "")
     assert ("No trial has been recorded" in shown) == (not rows)
     complete = [each for each in rows if each["state"] == "complete"]
     for factor in found["factors"]:
@@ -134,8 +169,28 @@ def test_the_notebook_shows_any_part_of_the_study(execute, rows):
         assert found["factors"] == [] and "best of" not in shown
 
 
+def test_a_trial_that_is_no_longer_declared_is_left_out(execute, capsys):
+    found, _ = execute([finished(), finished("gamma=77.0", **FAILED)])
+    assert (found["trials"], found["failed"], found["causes"]) == (1, 0, {})
+    assert "left out, no longer declared: 1" in capsys.readouterr().out
+
+
+def test_the_report_is_tested_on_what_the_notebook_finds(execute):
+    def shape(value):
+        if isinstance(value, dict):
+            return {(key, *rest) for key, each in value.items() for rest in shape(each)}
+        return {rest for each in value for rest in shape(each)} if isinstance(value, list) else {()}
+
+    found, _ = execute([*STUDIES["everything"], finished(SEARCH, roc_auc=0.95), finished(SEARCH, 8, **FAILED)])
+    made_up = {key: value for key, value in RESULTS["08_experiments"].items() if key != "causes"}
+    assert shape(made_up) <= shape(found) and found["causes"] == {"collapse": 1}
+
+
 def test_the_notebook_averages_the_seeds_of_the_whole_recipe_that_came_to_an_end(execute):
-    whole, shown = (each["whole"] if isinstance(each, dict) else each for each in execute([*STUDIES.values()][4]))
+    whole, shown = (
+        each["whole"] if isinstance(each, dict) else each
+        for each in execute(STUDIES["the whole recipe, a seed of it failed"])
+    )
     assert whole["seeds"] == 2 and whole["joined_test_accuracy"]["mean"] == pytest.approx(0.86)
     assert whole["joined_test_accuracy"]["deviation"] == pytest.approx(0.02 / 2**0.5)
     assert "Not complete: seed 9" in shown and "passed after 30 s" in shown

@@ -33,7 +33,7 @@ def data(project, data_folder, small_training, monkeypatch):
 
 def test_a_trial_gives_the_figures_of_its_last_epoch_and_their_provenance(data, tmp_path):
     row = run_trial(Trial("margin=0.3", 8), data, tmp_path / "runs")
-    assert row.keys() <= COLUMNS.keys() and (row["state"], row["faces"]) == ("complete", "real")
+    assert row.keys() <= COLUMNS.keys() and row["state"] == "complete"
     assert (row["settings"], row["seed"], row["steps"], row["images"]) == ("margin=0.3", 8, 4, 48)
     assert all(0 <= row[name] <= 1 for name in ("validation_roc_auc", "validation_accuracy", "active_share"))
     assert row["images_per_second"] == pytest.approx(48 / row["seconds"])
@@ -43,7 +43,8 @@ def test_a_trial_gives_the_figures_of_its_last_epoch_and_their_provenance(data, 
     timings = {"seconds": 0, "images_per_second": 0}
     assert row | timings == again | timings
     write_table(tmp_path / "table.csv", [row | identify_study(data)])
-    assert read_table(tmp_path / "table.csv")[0]["keras"] == keras.__version__
+    (found,) = read_table(tmp_path / "table.csv")
+    assert (found["keras"], found["faces"]) == (keras.__version__, "real")
 
 
 def test_a_trial_that_was_cut_short_goes_on_from_its_checkpoint(data, tmp_path, monkeypatch):
@@ -69,7 +70,7 @@ def test_a_trial_that_was_cut_short_goes_on_from_its_checkpoint(data, tmp_path, 
 def test_a_loss_that_is_not_finite_is_a_failed_trial_with_its_reason(data, tmp_path, monkeypatch):
     monkeypatch.setattr(recipe, "circle_loss", lambda anchors, *_: np.nan * anchors[0, 0])
     row = run_trial(Trial("", 7), data, tmp_path)
-    assert row["state"] == "failed" and row["faces"] == "real"
+    assert row["state"] == "failed"
     assert row["reason"].startswith("the loss is not finite at step 1") and str(tmp_path) not in row["reason"]
 
 

@@ -44,7 +44,7 @@ def work(config: Config, tables, workers: int = 1) -> int:
     if claimed is None:
         return NOTHING_LEFT
     places = study.declared().get(claimed.trial, [(SEARCH, claimed.trial.settings)])
-    print(f"\n{_progress(storage, tables, workers)}\n{_name(claimed.trial, places)}", flush=True)
+    print(f"\n{_progress(storage, tables)}\n{_name(claimed.trial, places)}", flush=True)
     try:
         with_test = any(table in study.TESTED for table, _ in places)
         row = run_trial(claimed.trial, config.data or "drawn", storage.folder / "runs", with_test)
@@ -64,22 +64,31 @@ def _name(trial, places):
     return f"{'; '.join(f'{table}: {choice}' for table, choice in places)} (seed {trial.seed})"
 
 
-def _progress(storage, tables, workers):
-    """Which trial of how many this is, and the time left, as the trials so far took longer or shorter than expected."""
+def _progress(storage, tables):
+    """Which trial of how many this is, and the time left, as the trials so far took longer or shorter than expected.
+
+    Trials at the same time share the cores, so that a second of two of them is half a second of the machine for each.
+    """
     trials, done = list(study.declared([name for name in tables if name != SEARCH])), over(storage)
     searched = [trial for trial in done if study.is_searched(trial)] if SEARCH in tables else []
     unknown = study.SEARCH_TRIALS - len(searched) if SEARCH in tables else 0
-    measured = [(row["seconds"], study.minutes_of(trial)) for trial, row in done.items() if row.get("seconds")]
+    measured = [
+        (row["seconds"] / (row.get("workers") or 1), study.minutes_of(trial))
+        for trial, row in done.items() if row.get("seconds")
+    ]  # fmt: skip
     seconds, length = (sum(column) for column in zip(*measured, strict=True)) if measured else (60, 1)
     left = sum(study.minutes_of(trial) for trial in trials if trial not in done)
     left += unknown * study.minutes_of(study.Trial("", study.SEEDS[0]))
     number = sum(trial in done for trial in trials) + len(searched) + 1
-    hours = left * seconds / length / workers / 3600
+    hours = left * seconds / length / 3600
     return f"trial {number} of {len(trials) + len(searched) + unknown}, about {hours:.1f} h left"
 
 
 def supervise(workers: int, arguments: list[str]) -> int:
-    """Keep `workers` processes at work, one trial each, until nothing is left; a killed one is replaced."""
+    """Keep `workers` processes at work, one trial each, until nothing is left; a killed one is replaced.
+
+    Returns the exit code: 0, INTERRUPTED, or that of a worker that could not go on, negative where a signal ended it.
+    """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))}
     if workers > 1:  # they share the cores, and their bars would overwrite each other
         threads = str(max(1, (os.cpu_count() or 1) // workers))
@@ -123,7 +132,10 @@ def _end_with_the_parent():
 
 def show(config: Config, tables) -> None:
     """Print the declared trials of `tables` and those of the search, each with its state in the table."""
-    rows = {trial_of(row): row for row in read_table(table_path(config))}
+    path = table_path(config)
+    rows = {trial_of(row): row for row in read_table(path)}
+    if any(row["base"] != study.base_digest() for row in rows.values()):
+        print(f"{path} holds trials of another base of the study; a run would ask to have it moved away\n")
     places = study.declared([name for name in tables if name != SEARCH])
     if SEARCH in tables:
         places |= {trial: [(SEARCH, trial.settings)] for trial in rows if study.is_searched(trial)}

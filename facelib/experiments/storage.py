@@ -25,7 +25,7 @@ class Storage(NamedTuple):
 
     folder: Path  # of the storage, the locks, and the checkpoints of trials that are not over
     table: Path  # the CSV file
-    identity: dict  # format, base, code and data, the same for all trials
+    identity: dict  # format, base, code, data and faces, the same for all trials
     tables: object  # optuna.Study with the declared trials, which have no parameters
     search: object  # optuna.Study with those of the search
     start: int  # how often `make experiments` was started

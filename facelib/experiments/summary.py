@@ -1,5 +1,7 @@
 """The trials of the study by choice: means over the seeds, differences within a seed, the order of the choices."""
 
+import re
+from collections import Counter
 from typing import NamedTuple
 
 from facelib.experiments import study
@@ -27,20 +29,15 @@ class Summary(NamedTuple):
 def summarise(rows: list[dict], table: str) -> list[Summary]:
     """The choices of `table` of the study, in its order, over those of `rows` that belong to them."""
     by_trial = {trial_of(row): row for row in rows}
-    summaries, first = [], {}
+    summaries, first = [], []
     for name, overrides in study.TABLES[table].items():
         trials = [study.Trial(study.settings_of(overrides), seed) for seed in study.seeds_of(table)]
         mine = [by_trial[trial] for trial in trials if trial in by_trial]
-        complete = {row["seed"]: row for row in mine if row["state"] == COMPLETE}
-        first = first if summaries else complete
-        areas = [row["validation_roc_auc"] for row in complete.values()]
-        accuracies = [row["validation_accuracy"] for row in complete.values()]
-        joined = [row["joined_accuracy"] for row in complete.values() if row["joined_accuracy"] is not None]
-        differences = [
-            complete[s]["validation_roc_auc"] - first[s]["validation_roc_auc"] for s in complete if s in first
-        ]
-        means = [_mean_and_spread(values)[0] for values in (accuracies, joined)]
-        summaries.append(Summary(name, mine, *_mean_and_spread(areas), *means, *_mean_and_spread(differences)))
+        first = first if summaries else mine
+        areas = _mean_and_spread(_by_seed(mine, "validation_roc_auc").values())
+        keys = ("validation_accuracy", "joined_accuracy")
+        accuracies = [_mean_and_spread(_by_seed(mine, key).values())[0] for key in keys]
+        summaries.append(Summary(name, mine, *areas, *accuracies, *_ahead(mine, first)))
     return summaries
 
 
@@ -48,12 +45,28 @@ def ranked(summaries: list[Summary]) -> list[Summary]:
     """The choices that can be compared, the best first: by how far each is ahead of the table's first one, by seed.
 
     Where that one has no complete trial, by the mean ROC AUC. Means over other seeds cannot be compared: a seed decides
-    who is held out.
+    who is held out. A choice that failed with one seed is not ranked, however good it is with the others.
     """
-    paired = [summary for summary in summaries if summary.difference is not None]
+    sound = [summary for summary in summaries if not summary.failures]
+    paired = [summary for summary in sound if summary.difference is not None]
     if paired:
         return sorted(paired, key=lambda summary: -summary.difference)
-    return sorted((each for each in summaries if each.roc_auc is not None), key=lambda summary: -summary.roc_auc)
+    return sorted((each for each in sound if each.roc_auc is not None), key=lambda summary: -summary.roc_auc)
+
+
+def lead_spread(summary: Summary, other: Summary) -> float | None:
+    """Half the range over the seeds of how far the ROC AUC of `summary` is ahead of that of `other`.
+
+    None where they have fewer than two seeds in common.
+    """
+    return _ahead(summary.rows, other.rows)[1]
+
+
+def causes(rows: list[dict]) -> dict[str, int]:
+    """How many of `rows` failed for which cause, the most frequent first; a cause is a reason without its details."""
+    failed = [row["reason"] for row in rows if row["state"] != COMPLETE]
+    named = (re.sub(r"^epoch \d+: | at step \d+", "", reason).partition(":")[0] for reason in failed)
+    return dict(Counter(named).most_common())
 
 
 def searched(rows: list[dict]) -> list[dict]:
@@ -66,7 +79,17 @@ def searched(rows: list[dict]) -> list[dict]:
     return sorted(points, key=lambda point: (-point["validation_roc_auc"], point["settings"]))
 
 
+def _ahead(rows, others):
+    mine, theirs = (_by_seed(each, "validation_roc_auc") for each in (rows, others))
+    return _mean_and_spread([mine[seed] - theirs[seed] for seed in mine if seed in theirs])
+
+
+def _by_seed(rows, key):
+    return {row["seed"]: row[key] for row in rows if row["state"] == COMPLETE and row[key] is not None}
+
+
 def _mean_and_spread(values):
+    values = list(values)
     if not values:
         return None, None
     return sum(values) / len(values), (max(values) - min(values)) / 2 if len(values) > 1 else None

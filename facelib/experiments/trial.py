@@ -27,7 +27,7 @@ from facelib.training import Schedule, train
 
 
 def identify_study(data: str) -> dict:
-    """What all trials of one study on the faces in `data` have in common: format, base, code and data.
+    """What all trials of one study on the faces in `data` have in common: format, base, code, data and their kind.
 
     Raises:
         ConfigError, NoFacesError: there are no faces to train on. CheckpointError: see `recipe.load_split`.
@@ -40,6 +40,7 @@ def identify_study(data: str) -> dict:
         "base": study.base_digest(),
         "code": digest_modules([*recipe.DECISIVE, *streams.DECISIVE]),
         "data": recipe.load_split(config).faces.digest,
+        "faces": "drawn" if config.drawn else "real",
     }
 
 
@@ -120,7 +121,6 @@ def _provenance(config):
     cpu = Path("/proc/cpuinfo")
     names = re.findall(r"^model name\s*: (.*)$", cpu.read_text() if cpu.exists() else "", re.MULTILINE)
     return {
-        "faces": "drawn" if config.drawn else "real",
         "commit": _commit(),
         "python": platform.python_version(),
         **{package: version(package) for package in ("tensorflow", "keras", "numpy")},
@@ -137,5 +137,5 @@ def _commit():
 def _portable(text, data):
     """`text` without the places of this machine."""
     for place, name in ((data, "DATA"), (str(ROOT), "."), (str(Path.home()), "~")):
-        text = text.replace(place, name) if place else text
+        text = text.replace(place, name) if os.sep in place else text
     return " ".join(text.split())[:300]
