@@ -1,7 +1,7 @@
 """The declared study: which choices are compared, at which length, with which seeds. Data, and little else.
 
 All trials but those of the curve and of the whole recipe are short and get about the same training time, 5 minutes on
-two cores (a third of that where they have bfloat16): an epoch of the base is a minute; a choice that makes a step
+two cores (less than half of that in bfloat16): an epoch of the base is a minute; a choice that makes a step
 dearer states fewer steps, one that makes it cheaper more. Lengths are counted in steps, not in seconds, so that a trial
 gives the same figures wherever it is run; the seconds that it took stand beside them.
 """
