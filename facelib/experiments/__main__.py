@@ -173,7 +173,7 @@ def main() -> None:
         from facelib.configured import uses_bfloat16
 
         if config.bfloat16 and not uses_bfloat16(config):
-            print("this processor is not fast in bfloat16: the trials compute in float32, and take more than twice as long")
+            print("this processor is not fast in bfloat16: the trials take float32, and twice the time")
         storage = open_study(config, new_start=True)
         code = supervise(arguments.workers, sys.argv[1:])
         if code == 0:
