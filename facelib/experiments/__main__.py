@@ -13,6 +13,7 @@ from facelib.config import ROOT, Config, ConfigError
 from facelib.experiments import study
 from facelib.experiments.queue import claim, record
 from facelib.experiments.storage import SEARCH, Storage, open_storage, over
+from facelib.experiments.summary import machine_seconds
 from facelib.experiments.table import COMPLETE, ERROR, TableError, read_table, table_path, trial_of
 from facelib.identities import NoFacesError
 from facelib.progress import VARIABLE
@@ -65,17 +66,11 @@ def _name(trial, places):
 
 
 def _progress(storage, tables):
-    """Which trial of how many this is, and the time left, as the trials so far took longer or shorter than expected.
-
-    Trials at the same time share the cores, so that a second of two of them is half a second of the machine for each.
-    """
+    """Which trial of how many this is, and the time left, as the trials so far took longer or shorter than expected."""
     trials, done = list(study.declared([name for name in tables if name != SEARCH])), over(storage)
     searched = [trial for trial in done if study.is_searched(trial)] if SEARCH in tables else []
     unknown = study.SEARCH_TRIALS - len(searched) if SEARCH in tables else 0
-    measured = [
-        (row["seconds"] / (row.get("workers") or 1), study.minutes_of(trial))
-        for trial, row in done.items() if row.get("seconds")
-    ]  # fmt: skip
+    measured = [(machine_seconds(row), study.minutes_of(trial)) for trial, row in done.items() if row.get("seconds")]
     seconds, length = (sum(column) for column in zip(*measured, strict=True)) if measured else (60, 1)
     left = sum(study.minutes_of(trial) for trial in trials if trial not in done)
     left += unknown * study.minutes_of(study.Trial("", study.SEEDS[0]))

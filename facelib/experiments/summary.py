@@ -69,6 +69,11 @@ def causes(rows: list[dict]) -> dict[str, int]:
     return dict(Counter(named).most_common())
 
 
+def machine_seconds(row: dict) -> float:
+    """How long the trial of `row` was trained, in seconds of the machine: trials at the same time share its cores."""
+    return row["seconds"] / (row.get("workers") or 1)
+
+
 def searched(rows: list[dict]) -> list[dict]:
     """The complete trials of the search, each with the values of its settings, the best first."""
     points = []
