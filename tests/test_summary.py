@@ -170,7 +170,9 @@ def test_the_notebook_shows_any_part_of_the_study(execute, rows):
 
 
 def test_a_trial_that_is_no_longer_declared_is_left_out(execute, capsys):
-    found, _ = execute([finished(), finished("gamma=77.0", **FAILED)])
+    base = study.base_digest()
+    found, _ = execute([finished(base=base), finished("gamma=77.0", base=base, **FAILED)])
+    assert found["stale"] is False
     assert (found["trials"], found["failed"], found["causes"]) == (1, 0, {})
     assert "left out, no longer declared: 1" in capsys.readouterr().out
 

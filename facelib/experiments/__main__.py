@@ -13,7 +13,7 @@ from facelib.config import ROOT, Config, ConfigError
 from facelib.experiments import study
 from facelib.experiments.queue import claim, record
 from facelib.experiments.storage import SEARCH, Storage, open_storage, over
-from facelib.experiments.summary import machine_seconds
+from facelib.experiments.summary import is_stale, machine_seconds
 from facelib.experiments.table import COMPLETE, ERROR, TableError, read_table, table_path, trial_of
 from facelib.identities import NoFacesError
 from facelib.progress import VARIABLE
@@ -129,7 +129,7 @@ def show(config: Config, tables) -> None:
     """Print the declared trials of `tables` and those of the search, each with its state in the table."""
     path = table_path(config)
     rows = {trial_of(row): row for row in read_table(path)}
-    if any(row["base"] != study.base_digest() for row in rows.values()):
+    if is_stale(rows.values()):
         print(f"{path} holds trials of another base of the study; a run would ask to have it moved away\n")
     places = study.declared([name for name in tables if name != SEARCH])
     if SEARCH in tables:

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from facelib.experiments import study
@@ -67,6 +68,12 @@ def causes(rows: list[dict]) -> dict[str, int]:
     failed = [row["reason"] for row in rows if row["state"] != COMPLETE]
     named = (re.sub(r"^epoch \d+: | at step \d+", "", reason).partition(":")[0] for reason in failed)
     return dict(Counter(named).most_common())
+
+
+def is_stale(rows: Iterable[dict]) -> bool:
+    """Whether the base of the study has changed since `rows` were recorded."""
+    base = study.base_digest()
+    return any(row["base"] != base for row in rows)
 
 
 def machine_seconds(row: dict) -> float:
