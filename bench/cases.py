@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from bench import machine
 from bench.alternate import AT_MOST, alternate, compare_memory, compare_speed
-from bench.side import GIB, Side
+from bench.side import Side
 from bench.table import Shares
 
 REFERENCE, RESIDUAL = "reference", "laptop"  # the profiles that train these networks
@@ -72,17 +72,9 @@ class Case(NamedTuple):
 
 def measure_sides(sizes: Sizes, seconds_limit: float = 300, **sides):
     """Series by name, of sides given as (function to prepare, its arguments...); see `alternate.alternate`."""
-    memory = _memory_limit()
     with contextlib.ExitStack() as stack:
-        started = {
-            name: stack.enter_context(Side(*side, seconds_limit=seconds_limit, memory_limit=memory))
-            for name, side in sides.items()
-        }
+        started = {name: stack.enter_context(Side(*side, seconds_limit=seconds_limit)) for name, side in sides.items()}
         return alternate(started, sizes.rounds)
-
-
-def _memory_limit():
-    return int(min(12 * GIB, 0.75 * machine.memory()))
 
 
 def _reference_step(sizes, folder):
@@ -111,7 +103,7 @@ def _residual_step(which, sizes, folder):
 
 def _shares(which, sizes, folder):
     p, k = sizes.residual[which]
-    with Side("bench.steps:parts", folder, RESIDUAL, p, k, memory_limit=_memory_limit()) as side:
+    with Side("bench.steps:parts", folder, RESIDUAL, p, k) as side:
         series = alternate({name: partial(side, name) for name, _ in PARTS.values()}, sizes.rounds)
     for name, one in series.items():
         if one.failure:

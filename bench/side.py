@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from bench import machine
+
 PREPARATION_LIMIT = 600  # seconds
 STATUS, CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 GIB = 2**30
@@ -37,13 +39,15 @@ class Side:
 
     Args:
         prepare: ``module:function``; called in the process with `arguments`, it returns the function to measure.
-        seconds_limit: of a call. memory_limit: bytes of the process, as far as the system holds it to that.
+        seconds_limit: of a call. memory_limit: bytes of the process, as far as the system holds it to that; None: 12
+            GiB, or three quarters of what the machine has.
 
     Raises (a call):
         LimitError: the call passed a limit. SideError: it failed otherwise.
     """
 
-    def __init__(self, prepare: str, *arguments, seconds_limit: float = 600, memory_limit: int = 12 * GIB):
+    def __init__(self, prepare: str, *arguments, seconds_limit: float = 600, memory_limit: int | None = None):
+        memory_limit = memory_limit or int(min(12 * GIB, 0.75 * machine.memory()))
         self.prepare, self.seconds_limit, self.memory_limit = prepare, seconds_limit, memory_limit
         self.ready = False
         context = multiprocessing.get_context("spawn")
