@@ -65,7 +65,8 @@ def test_the_whole_recipe_is_the_profile_best():
 def test_a_choice_that_makes_a_step_dearer_is_not_expected_to_be_over_sooner():
     expected = {places[0][0]: study.minutes_of(trial) for trial, places in declared().items()}
     assert expected[study.WHOLE] == 60 * 120 / 120
-    assert {minutes for table, minutes in expected.items() if table not in study.TESTED} == {5}
+    assert {minutes for table, minutes in expected.items() if table not in (*study.TESTED, study.LONG)} == {5}
+    assert [study.minutes_of(trial) for trial in declared([study.LONG])] == [20] * 7
     assert [study.minutes_of(trial) for trial in declared([study.MINUTES])] == [1, 1, 2, 5, 10, 20, 30, 60, 72]
 
 
@@ -82,9 +83,20 @@ def test_dearer_and_cheaper_steps_have_a_warmup_in_proportion():
             assert warmup_share(load_config(study.PROFILE, "drawn", f"{study.BASE} {overrides}")) == warmup_share(BASE)
 
 
-def test_only_those_shown_the_test_pairs_are_of_another_length():
+def test_only_those_shown_the_test_pairs_and_those_of_one_table_are_of_another_length():
     for trial, places in declared().items():
-        assert configure(trial, "drawn").epochs == BASE.epochs or {table for table, _ in places} <= set(study.TESTED)
+        tables = {table for table, _ in places}
+        assert configure(trial, "drawn").epochs == BASE.epochs or tables <= {*study.TESTED, study.LONG}
+
+
+def test_four_times_as_long_has_the_curve_at_20_minutes_as_its_first_choice_and_one_change_in_each_other():
+    first, *others = declared([study.LONG])
+    assert declared()[first] == [(study.LONG, "nothing changed"), (study.MINUTES, "20")]
+    length = {"epochs": 0, "steps_per_epoch": 0, "warmup_steps": 0}
+    for trial in others:
+        config = configure(trial, "drawn")
+        assert sum(value != vars(BASE)[key] for key, value in (vars(config) | length).items() if key not in length) == 1
+        assert config.epochs == 20 and warmup_share(config) == warmup_share(configure(first, "drawn"))
 
 
 def test_the_reference_is_that_of_the_profile():
