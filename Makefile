@@ -170,6 +170,7 @@ $(REPORTS)/submission.zip: $(REPORTS)/checks.txt $(PAGES) facelib/publishing/sub
 
 # Can be killed at any time, and started again: it goes on with what is not over. Its settings are in facelib/experiments/study.py.
 experiments: $(READY)
+	$(if $(SET)$(filter command environment,$(firstword $(origin PROFILE))),$(error make experiments takes neither SET nor PROFILE: facelib/experiments/study.py declares its settings))
 	@$(PYTHON) -m facelib.experiments --data $(call quote,$(DATA)) --workers $(WORKERS) \
 	  $(if $(ONLY),--only $(call quote,$(ONLY))) $(if $(LIST),--list)
 

@@ -8,7 +8,7 @@ REFERENCE = {  # network, batches, loss and optimizer of the reference system
     "weight_decay": 0.0, "texture_share": 0.0, "flip_average": False, "rareness_weight": 0.0,
 }
 PROFILES = {
-    # every part once, in about 90 s; its figures prove nothing
+    # every part once, in a few minutes; its figures prove nothing
     "smoke": {
         "drawn_identities": 60, "drawn_images": 6, "drawn_test_identities": 30, "drawn_pairs": 120,
         "identities_per_batch": 12, "epochs": 2, "steps_per_epoch": 6, "warmup_steps": 2, "later_mining_epoch": 1,

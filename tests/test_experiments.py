@@ -87,6 +87,31 @@ def test_only_the_minutes_are_shown_the_test_pairs(config, monkeypatch):
     assert len(shown) == 8
 
 
+def test_a_trial_that_is_killed_before_it_is_recorded_is_not_trained_again(config, monkeypatch):
+    folders = []
+
+    def run_trial(trial, data, folder, with_test):
+        folders.append(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "last.npz").touch()  # as after the last epoch
+        return finished(trial)
+
+    def killed(*_):
+        raise MemoryError
+
+    kept, record = [], experiments.record
+    monkeypatch.setattr(trial_module, "run_trial", run_trial)
+    monkeypatch.setattr(experiments, "record", killed)
+    with pytest.raises(MemoryError):
+        experiments.work(config, ["loss"])
+    assert (folders[0] / "last.npz").exists()
+    monkeypatch.setattr(experiments, "record", lambda *given: kept.append(folders[0].exists()) or record(*given))
+    assert experiments.work(config, ["loss"]) == 0
+    assert folders[0] == folders[1] and kept == [True] and not folders[0].exists()
+    assert experiments.work(config, ["loss"]) == 0
+    assert folders[2] != folders[0]
+
+
 def test_an_interrupted_trial_comes_up_again(config, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt

@@ -92,7 +92,8 @@ FLOORS = {
     "experiments/queue": {"experiments/storage", "experiments/study", "experiments/table"},
     "experiments/__main__": {
         "checkpoint", "config", "configured", "experiments/queue", "experiments/storage", "experiments/study",
-        "experiments/summary", "experiments/table", "experiments/trial", "identities", "progress", "startup",
+        "experiments/summary", "experiments/table", "experiments/trial", "identities", "progress", "results",
+        "startup",
     },
 }  # fmt: skip
 PUBLISHING = {"config", "progress", "publishing", "results"}  # knows nothing of faces

@@ -142,6 +142,12 @@ def test_recorded_trials_are_shown_again_when_they_change(made, name):
     table.unlink()
 
 
+@pytest.mark.parametrize("setting", ["SET=image_size=48", "PROFILE=best"])
+def test_experiments_refuses_settings_that_it_would_not_follow(made, setting):
+    done = make(made, "-n", "experiments", setting)
+    assert done.returncode != 0 and "make experiments takes neither SET nor PROFILE" in done.stderr
+
+
 def test_experiments_hands_its_variables_on(made):
     shown = make(made, "-n", "experiments", "VENV=environment", "DATA=it's", "WORKERS=2", "ONLY=loss,P x K", "LIST=1")
     command = " ".join(shown.stdout.replace("\\\n", " ").split())

@@ -24,7 +24,7 @@ def test_a_storage_of_another_study_is_refused(tmp_path, name, words):
     run_all(open_tiny(tmp_path), ["minutes"])
     (tmp_path / "experiments.csv").unlink()
     with pytest.raises(
-        TableError, match=rf"experiments.db holds trials of another {words} \({IDENTITY[name]}, now 9\)"
+        TableError, match=rf"^trials of another {words} \({IDENTITY[name]}, now 9\) .*move \S*experiments.db away"
     ):
         open_tiny(tmp_path, **{name: 9})
     assert len(over(open_tiny(tmp_path))) == 2
@@ -34,9 +34,15 @@ def test_a_table_of_another_study_is_refused_and_left_alone(tmp_path):
     table = tmp_path / "experiments.csv"
     write_table(table, [finished(ORDER[0], **IDENTITY)])
     before = table.read_bytes()
-    with pytest.raises(TableError, match="experiments.csv holds trials of another data .*move it away"):
+    with pytest.raises(TableError, match=r"^trials of another data .*: move \S*experiments.csv away"):
         open_tiny(tmp_path, data="other")
     assert table.read_bytes() == before
+
+
+def test_what_is_of_another_study_is_named_at_once(tmp_path):
+    run_all(open_tiny(tmp_path), ["minutes"])
+    with pytest.raises(TableError, match=r"move \S*experiments.csv and \S*experiments.db away to start anew"):
+        open_tiny(tmp_path, data="other")
 
 
 def test_the_storage_of_somebody_else_is_refused(tmp_path):
@@ -50,6 +56,23 @@ def test_a_damaged_storage_is_refused(tmp_path, content):
     (tmp_path / "experiments.db").write_bytes(content)
     with pytest.raises(TableError, match="is no storage of this version of Optuna .*: move it away"):
         open_tiny(tmp_path)
+
+
+def test_a_storage_that_another_program_holds_is_not_called_damaged(tmp_path, monkeypatch):
+    import sqlite3
+
+    monkeypatch.setattr(storage, "BUSY_SECONDS", 0.1)
+    opened = open_tiny(tmp_path)
+    claimed = claim(opened, EVERYTHING)
+    database = sqlite3.connect(tmp_path / "experiments.db", isolation_level=None)
+    database.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(TableError, match="cannot be used now .*database is locked.*nothing is lost"):
+        record(opened, claimed, finished(claimed.trial))
+    database.close()
+    again = claim(opened, EVERYTHING)  # as after a kill
+    assert again.trial == claimed.trial
+    record(opened, again, finished(again.trial))
+    assert len(read_table(opened.table)) == 1
 
 
 def test_a_storage_of_another_version_of_optuna_is_refused(tmp_path):

@@ -39,7 +39,7 @@ def test_the_first_seed_of_everything_comes_before_the_other_seeds():
     assert short == sorted(short) and set(short) == set(study.SEEDS)
     assert whole == list(study.SEEDS) and seeds == short + whole[1:]
     repeated = {table for trial, places in declared().items() if trial.seed == 9 for table, _ in places}
-    assert repeated == set(study.REPEATED)
+    assert repeated == {*TABLES} - {*study.ONCE}
     lengths = [(configure(trial, "drawn"), trial.seed) for trial in declared(["minutes"])]
     assert [(config.epochs, config.steps_per_epoch, seed) for config, seed in lengths] == [
         (1, study.STEPS_A_MINUTE / 2, 7),

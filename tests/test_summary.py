@@ -84,10 +84,29 @@ def test_the_spread_of_one_seed_is_not_known():
     assert (first.roc_auc, first.spread, first.accuracy, first.difference_spread) == (0.8, None, 0.625, None)
 
 
-def test_the_accuracy_with_the_texture_is_the_mean_of_the_trials_that_have_it():
-    rows = [row("", 7, 0.8, joined_accuracy=0.75), row("", 8, 0.8, joined_accuracy=0.25), row("", 9, 0.8)]
+def test_what_the_texture_changes_is_compared_likewise():
+    alone = "pairs_weight=0.0"
+    rows = [row("", 7, 0.8, joined_roc_auc=0.75), row("", 8, 0.8, joined_roc_auc=0.25), row("", 9, 0.8)]
+    rows += [row(alone, 7, 0.8, joined_roc_auc=0.5), row(alone, 8, 0.8, joined_roc_auc=0.5), row(alone, 9, 0.9)]
+    first, second, third, *_ = summarise(rows, "loss")
+    assert (first.joined_roc_auc, second.joined_roc_auc, third.joined_roc_auc) == (0.5, 0.5, None)
+    assert (second.joined_difference, second.joined_difference_spread, third.joined_difference) == (0, 0.25, None)
+
+
+@pytest.mark.parametrize("name", ["workers", "processor", "tensorflow"])
+def test_trials_that_were_not_computed_alike_are_not_compared(name):
+    alone, other = "pairs_weight=0.0", {name: 2 if name == "workers" else "another"}
+    rows = [row("", 7, 0.8), row(alone, 7, 0.9, **other), row("", 8, 0.8), row(alone, 8, 0.7)]
     first, second, *_ = summarise(rows, "loss")
-    assert (first.joined_accuracy, second.joined_accuracy) == (0.5, None)
+    assert second.difference == pytest.approx(-0.1) and second.difference_spread is None
+    assert second.roc_auc == pytest.approx(0.8)
+    assert summarise(rows[:2], "loss")[1].difference is None
+    assert lead_spread(first, second) is None
+
+
+def test_the_minutes_are_those_of_the_machine():
+    rows = [row("", 7, seconds=120.0, workers=2), row("", 8, seconds=240.0), row("", 9, state="failed", seconds=9.0)]
+    assert summarise(rows, "loss")[0].minutes == pytest.approx(2.5)
 
 
 def test_search_trials_are_those_that_change_what_is_searched():

@@ -15,8 +15,8 @@ IDENTITY = {"format": 1, "base": "b", "code": "c", "data": "d"}
 
 
 def row(settings="", seed=7, roc_auc=0.75, **changes):
-    figures = {"validation_roc_auc": roc_auc, "validation_accuracy": 0.625, "joined_accuracy": None}
-    figures |= {"state": "complete", "reason": ""}
+    figures = {"validation_roc_auc": roc_auc, "validation_accuracy": 0.625, "joined_roc_auc": None}
+    figures |= {"state": "complete", "reason": "", "seconds": None, "workers": 1, "processor": "", "tensorflow": ""}
     return {"settings": settings, "seed": seed, **figures, **IDENTITY, **changes}
 
 
@@ -104,7 +104,7 @@ def test_trials_on_the_other_kind_of_faces_are_shown_where_there_are_none_on_the
 @pytest.mark.parametrize("name", IDENTITY)
 def test_trials_of_another_study_do_not_mix(name):
     check_study(IDENTITY, IDENTITY, "there")
-    with pytest.raises(TableError, match=r"there holds trials of another .* \(9, now .*move it away"):
+    with pytest.raises(TableError, match=r"^trials of another .* \(9, now .*: move there away"):
         check_study(IDENTITY | {name: 9}, IDENTITY, "there")
     with pytest.raises(TableError, match="None, now"):
         check_study({}, IDENTITY, "there")
@@ -113,5 +113,5 @@ def test_trials_of_another_study_do_not_mix(name):
 def test_rows_of_several_studies_are_not_shown_as_one(data_folder, project):
     config = load_config("smoke", str(data_folder))
     write_table(table_path(config), [row("gamma=32"), row("") | {"code": "another"}])
-    with pytest.raises(TableError, match="experiments.csv holds trials of another code that trains"):
+    with pytest.raises(TableError, match=r"^trials of another code that trains .*: move \S*experiments.csv away"):
         read_any_table(config)

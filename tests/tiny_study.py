@@ -21,7 +21,7 @@ PATCHES = (
         " epochs=2 steps_per_epoch=2 drawn_pairs=40",
     ),
     (study, "SEEDS", (7, 8)),
-    (study, "REPEATED", ("loss",)),
+    (study, "ONCE", ("minutes",)),
     (study, "TABLES", TABLES),
     (study, "SEARCH_TRIALS", 3),
 )

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from facelib.experiments.summary import is_stale, machine_seconds
 from facelib.experiments.table import COMPLETE, ERROR, TableError, read_table, table_path, trial_of
 from facelib.identities import NoFacesError
 from facelib.progress import VARIABLE
+from facelib.results import digest
 from facelib.startup import load_tensorflow
 
 NOTHING_LEFT, INTERRUPTED = 3, 130  # exit codes of a worker; 0: a trial was recorded
@@ -46,14 +48,16 @@ def work(config: Config, tables, workers: int = 1) -> int:
         return NOTHING_LEFT
     places = study.declared().get(claimed.trial, [(SEARCH, claimed.trial.settings)])
     print(f"\n{_progress(storage, tables)}\n{_name(claimed.trial, places)}", flush=True)
+    folder = storage.folder / "runs" / digest(*claimed.trial)
     try:
         with_test = any(table in study.TESTED for table, _ in places)
-        row = run_trial(claimed.trial, config.data or "drawn", storage.folder / "runs", with_test)
+        row = run_trial(claimed.trial, config.data or "drawn", folder, with_test)
     except KeyboardInterrupt:
         record(storage, claimed, None)
         return INTERRUPTED
     record(storage, claimed, {**row, "workers": workers})
     if row["state"] == COMPLETE:
+        shutil.rmtree(folder, ignore_errors=True)  # not before the row is kept: until then it can be measured again
         print("  validation ROC AUC {validation_roc_auc:.4f}, accuracy {validation_accuracy:.4f}, "
               "{seconds:.0f} s".format(**row), flush=True)  # fmt: skip
     else:

@@ -15,7 +15,7 @@ from facelib.experiments.storage import (
     add_row,
     all_trials,
     distributions,
-    locked,
+    exclusive,
     over,
     recorded,
     trial_in,
@@ -39,7 +39,7 @@ def claim(storage: Storage, tables) -> Claim | None:
     """Take the next trial of `tables` (names, SEARCH among them); None where each is over or taken."""
     from optuna.samplers import TPESampler
 
-    with locked(storage.folder / "queue.lock"):
+    with exclusive(storage.folder, storage.table):
         _fail_killed(storage)
         done = over(storage)
         busy = {trial_in(t) for t in all_trials(storage) if t.state.name == "RUNNING"}
@@ -72,7 +72,7 @@ def _take(storage, optuna_study, ticket, trial):
 
 def record(storage: Storage, claimed: Claim, row: dict | None) -> None:
     """Say what came out of a trial, and write the table; with None it was interrupted, and comes up again."""
-    with locked(storage.folder / "queue.lock"), claimed.lock:
+    with exclusive(storage.folder, storage.table), claimed.lock:
         claimed.ticket.set_user_attr(*(("row", {**row, **storage.identity}) if row else ("interrupted", True)))
         if row and row["state"] == COMPLETE:
             claimed.optuna_study.tell(claimed.ticket, row["validation_roc_auc"])

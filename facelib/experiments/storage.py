@@ -18,6 +18,7 @@ from facelib.experiments.table import (
 )
 
 SEARCH = "search"  # beside the names of the tables
+BUSY_SECONDS = 60  # to wait for a storage that another process writes
 
 
 class Storage(NamedTuple):
@@ -41,28 +42,20 @@ def open_storage(folder: Path, table: Path, identity: dict, new_start: bool = Fa
     """
     try:
         import optuna
-        from sqlalchemy.exc import SQLAlchemyError
     except ImportError:
         raise TableError("Optuna is not installed: pip install -e '.[experiments]'") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{table.stem}.db"
-    with locked(folder / "queue.lock"):
-        rows = read_table(table)
+    path = _path(folder, table)
+    with exclusive(folder, table):
+        rows, place = read_table(table), f"{table} and {path}" if path.exists() else str(table)
         for row in rows:
-            check_study(row, identity, str(table))
-        try:
-            rdb = optuna.storages.RDBStorage(f"sqlite:///{path}", {"connect_args": {"timeout": 60}})
-            foreign = set(optuna.get_all_study_names(rdb)) - {"tables", SEARCH}
-            if foreign:
-                raise TableError(f"{path} holds another Optuna study, {min(foreign)}: move it away to start anew")
-            parts = [_open_study(optuna, rdb, name, identity, path) for name in ("tables", SEARCH)]
-        except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise TableError(
-                f"{path} is no storage of this version of Optuna ({reason}): move it away; trials that are over are"
-                f" taken over from {table}"
-            ) from None
+            check_study(row, identity, place)
+        rdb = optuna.storages.RDBStorage(f"sqlite:///{path}", {"connect_args": {"timeout": BUSY_SECONDS}})
+        foreign = set(optuna.get_all_study_names(rdb)) - {"tables", SEARCH}
+        if foreign:
+            raise TableError(f"{path} holds another Optuna study, {min(foreign)}: move it away to start anew")
+        parts = [_open_study(optuna, rdb, name, identity, path) for name in ("tables", SEARCH)]
         start = parts[0].user_attrs.get("start", 0) + new_start
         parts[0].set_user_attr("start", start)
         storage = Storage(folder, table, identity, *parts, start)
@@ -136,8 +129,31 @@ def trial_in(ticket) -> study.Trial | None:
 
 
 @contextmanager
-def locked(path: Path):
-    """Hold the lock of the file `path`, or wait for it."""
-    with open(path, "a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def exclusive(folder: Path, table: Path):
+    """Hold the lock of the storage in `folder`, or wait for it, and say what to do where Optuna cannot use it.
+
+    Raises:
+        TableError: the storage is busy, cannot be written, is damaged, or of another version of Optuna.
+    """
+    from optuna.exceptions import OptunaError
+    from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+    try:
+        with open(folder / "queue.lock", "a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+    except (SQLAlchemyError, OptunaError, RuntimeError) as error:
+        cause = error if isinstance(error, SQLAlchemyError) else error.__cause__ or error
+        reason = str(cause).splitlines()[0]
+        if isinstance(cause, OperationalError) and "no such" not in reason:
+            message = f"cannot be used now ({reason}): free the file or its disk, and start again; nothing is lost"
+        else:
+            message = (
+                f"is no storage of this version of Optuna ({reason}): move it away; trials that are over are taken"
+                f" over from {table}"
+            )
+        raise TableError(f"{_path(folder, table)} {message}") from None
+
+
+def _path(folder, table):
+    return folder / f"{table.stem}.db"

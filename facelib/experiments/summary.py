@@ -8,6 +8,10 @@ from typing import NamedTuple
 from facelib.experiments import study
 from facelib.experiments.table import COMPLETE, trial_of
 
+# columns that differ where arithmetic may: as many threads for each trial, one processor, one TensorFlow. Where they
+# do, the last bits differ, and after some hundred steps the figures do, by thousandths: as much as many a choice makes.
+ALIKE = ("workers", "processor", "tensorflow")
+
 
 class Summary(NamedTuple):
     """A choice of a table, over its seeds; figures are of the complete trials, None where there are none."""
@@ -17,9 +21,12 @@ class Summary(NamedTuple):
     roc_auc: float | None  # mean over the seeds
     spread: float | None  # half the range over the seeds; None for fewer than two
     accuracy: float | None  # mean over the seeds
-    joined_accuracy: float | None  # mean over the seeds, with the texture stream
+    joined_roc_auc: float | None  # mean over the seeds, with the texture stream
+    minutes: float | None  # of the machine, that the training took, mean over the seeds
     difference: float | None  # of the ROC AUC from that of the table's first choice, mean over the seeds of both
     difference_spread: float | None  # half its range
+    joined_difference: float | None  # likewise, with the texture stream
+    joined_difference_spread: float | None
 
     @property
     def failures(self) -> list[str]:
@@ -28,17 +35,21 @@ class Summary(NamedTuple):
 
 
 def summarise(rows: list[dict], table: str) -> list[Summary]:
-    """The choices of `table` of the study, in its order, over those of `rows` that belong to them."""
+    """The choices of `table` of the study, in its order, over those of `rows` that belong to them.
+
+    Differences are between trials with the same seed that were computed alike (`ALIKE`), and None where there are none.
+    """
     by_trial = {trial_of(row): row for row in rows}
     summaries, first = [], []
     for name, overrides in study.TABLES[table].items():
         trials = [study.Trial(study.settings_of(overrides), seed) for seed in study.seeds_of(table)]
         mine = [by_trial[trial] for trial in trials if trial in by_trial]
         first = first if summaries else mine
-        areas = _mean_and_spread(_by_seed(mine, "validation_roc_auc").values())
-        keys = ("validation_accuracy", "joined_accuracy")
-        accuracies = [_mean_and_spread(_by_seed(mine, key).values())[0] for key in keys]
-        summaries.append(Summary(name, mine, *areas, *accuracies, *_ahead(mine, first)))
+        areas = _mean_and_spread(_values(mine, "validation_roc_auc"))
+        means = [_mean_and_spread(_values(mine, key))[0] for key in ("validation_accuracy", "joined_roc_auc")]
+        timed = [machine_seconds(row) / 60 for row in mine if row["state"] == COMPLETE and row["seconds"]]
+        differences = (*_ahead(mine, first), *_ahead(mine, first, "joined_roc_auc"))
+        summaries.append(Summary(name, mine, *areas, *means, _mean_and_spread(timed)[0], *differences))
     return summaries
 
 
@@ -58,7 +69,7 @@ def ranked(summaries: list[Summary]) -> list[Summary]:
 def lead_spread(summary: Summary, other: Summary) -> float | None:
     """Half the range over the seeds of how far the ROC AUC of `summary` is ahead of that of `other`.
 
-    None where they have fewer than two seeds in common.
+    None where they have fewer than two seeds in common, computed alike.
     """
     return _ahead(summary.rows, other.rows)[1]
 
@@ -91,13 +102,17 @@ def searched(rows: list[dict]) -> list[dict]:
     return sorted(points, key=lambda point: (-point["validation_roc_auc"], point["settings"]))
 
 
-def _ahead(rows, others):
-    mine, theirs = (_by_seed(each, "validation_roc_auc") for each in (rows, others))
-    return _mean_and_spread([mine[seed] - theirs[seed] for seed in mine if seed in theirs])
+def _ahead(rows, others, key="validation_roc_auc"):
+    return _mean_and_spread(
+        row[key] - other[key]
+        for row in rows
+        for other in others
+        if _values([row, other], key)[1:] and all(row[name] == other[name] for name in ("seed", *ALIKE))
+    )
 
 
-def _by_seed(rows, key):
-    return {row["seed"]: row[key] for row in rows if row["state"] == COMPLETE and row[key] is not None}
+def _values(rows, key):
+    return [row[key] for row in rows if row["state"] == COMPLETE and row[key] is not None]
 
 
 def _mean_and_spread(values):

@@ -138,6 +138,6 @@ def check_study(found: dict, expected: dict, place: str) -> None:
     for name in STUDY:
         if found.get(name) != expected[name]:
             raise TableError(
-                f"{place} holds trials of another {words[name]} ({found.get(name)}, now {expected[name]}), which cannot"
-                " be mixed with new ones: move it away to start anew"
+                f"trials of another {words[name]} ({found.get(name)}, now {expected[name]}) cannot be mixed with new"
+                f" ones: move {place} away to start anew"
             )

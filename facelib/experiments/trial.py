@@ -3,7 +3,6 @@
 import os
 import platform
 import re
-import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -51,7 +50,7 @@ def run_trial(trial: study.Trial, data: str, folder: Path, with_test: bool = Fal
     a full disk) has the state "error".
 
     Args:
-        folder: gets the trial's own folder with its checkpoints while it is trained.
+        folder: gets the checkpoints of this trial; it can be removed when the row is kept somewhere.
         with_test: measure the test pairs too, at the threshold that is best on the validation pairs, and at the one
             that is best on themselves.
     """
@@ -98,7 +97,6 @@ def _train(config: Config, folder: Path, with_test: bool) -> dict:
         if test:
             tested = _test(config, test, align_first(split.alignment, joined), found["validation_threshold"], cohort)
             figures |= {f"joined_{name}": value for name, value in tested.items()}
-    shutil.rmtree(folder)
     return figures
 
 
