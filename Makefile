@@ -17,6 +17,12 @@ ifneq ($(words $(filter $(PROFILES),$(PROFILE)))-$(words $(PROFILE)),1-1)
 $(error PROFILE=$(PROFILE) is unknown; choose one of: $(PROFILES))
 endif
 
+ifneq ($(filter experiments,$(MAKECMDGOALS)),)
+ifneq ($(SET)$(filter command environment,$(firstword $(origin PROFILE))),)
+$(error make experiments takes neither SET nor PROFILE: facelib/experiments/study.py declares its settings)
+endif
+endif
+
 NOTEBOOKS := 01_eda 02_dataset 03_loss_derivation 04_model 05_mining 06_training 07_lfw_test 08_experiments
 
 # What each notebook imports from facelib, with what that imports in turn. tests/test_makefile.py compares this with the
@@ -170,7 +176,6 @@ $(REPORTS)/submission.zip: $(REPORTS)/checks.txt $(PAGES) facelib/publishing/sub
 
 # Can be killed at any time, and started again: it goes on with what is not over. Its settings are in facelib/experiments/study.py.
 experiments: $(READY)
-	$(if $(SET)$(filter command environment,$(firstword $(origin PROFILE))),$(error make experiments takes neither SET nor PROFILE: facelib/experiments/study.py declares its settings))
 	@$(PYTHON) -m facelib.experiments --data $(call quote,$(DATA)) --workers $(WORKERS) \
 	  $(if $(ONLY),--only $(call quote,$(ONLY))) $(if $(LIST),--list)
 

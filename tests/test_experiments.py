@@ -16,7 +16,7 @@ from facelib.experiments import __main__ as experiments
 from facelib.experiments import study
 from facelib.experiments import trial as trial_module
 from facelib.experiments.study import Trial
-from facelib.experiments.table import read_table, table_path, trial_of
+from facelib.experiments.table import TableError, read_table, table_path, trial_of
 
 pytest.importorskip("optuna")
 
@@ -110,6 +110,49 @@ def test_a_trial_that_is_killed_before_it_is_recorded_is_not_trained_again(confi
     assert folders[0] == folders[1] and kept == [True] and not folders[0].exists()
     assert experiments.work(config, ["loss"]) == 0
     assert folders[2] != folders[0]
+
+
+def test_a_trial_goes_on_only_where_it_is_computed_as_it_was_begun(config, monkeypatch):
+    folders = []
+
+    def interrupted(trial, data, folder, with_test):
+        folders.append(folder)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trial_module, "run_trial", interrupted)
+    for workers in (1, 2, 1):
+        experiments.work(config, ["loss"], workers)
+    monkeypatch.setattr(trial_module, "processor", lambda: "another")
+    experiments.work(config, ["loss"])
+    assert folders[0] == folders[2] and len(set(folders)) == 3
+
+
+def test_a_batch_that_broke_a_trial_is_kept(config, monkeypatch):
+    def failed(trial, data, folder, with_test):
+        (folder / "run").mkdir(parents=True)
+        for name in ("last.npz", "step_3.npz")[: 1 if folders else 2]:
+            (folder / "run" / name).touch()
+        folders.append(folder)
+        return finished(trial, None, "failed", reason="why")
+
+    folders = []
+    monkeypatch.setattr(trial_module, "run_trial", failed)
+    assert [experiments.work(config, ["loss"]) for _ in range(2)] == [0, 0]
+    assert sorted(path.name for path in (folders[0] / "run").iterdir()) == ["last.npz", "step_3.npz"]
+    assert not folders[1].exists()
+
+
+def test_a_storage_that_another_program_holds_is_one_message(config, monkeypatch):
+    import sqlite3
+
+    monkeypatch.setattr("facelib.experiments.storage.BUSY_SECONDS", 0.1)
+    storage = experiments.open_study(config)
+    database = sqlite3.connect(storage.folder / f"{storage.table.stem}.db", isolation_level=None)
+    database.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(TableError, match="cannot be used now .*nothing is lost"):
+        experiments._progress(storage, ["loss"])
+    database.close()
+    assert "trial 1 of 4" in experiments._progress(storage, ["loss"])
 
 
 def test_an_interrupted_trial_comes_up_again(config, monkeypatch):

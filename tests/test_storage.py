@@ -39,10 +39,13 @@ def test_a_table_of_another_study_is_refused_and_left_alone(tmp_path):
     assert table.read_bytes() == before
 
 
-def test_what_is_of_another_study_is_named_at_once(tmp_path):
-    run_all(open_tiny(tmp_path), ["minutes"])
-    with pytest.raises(TableError, match=r"move \S*experiments.csv and \S*experiments.db away to start anew"):
-        open_tiny(tmp_path, data="other")
+def test_a_sound_storage_is_not_moved_away_for_a_table_of_another_study(tmp_path):
+    done = run_all(open_tiny(tmp_path), ["minutes"])
+    write_table(tmp_path / "experiments.csv", [finished(ORDER[0], **IDENTITY | {"data": "other"})])
+    with pytest.raises(TableError, match=r"move \S*experiments.csv away to start anew$"):
+        open_tiny(tmp_path)
+    (tmp_path / "experiments.csv").unlink()
+    assert set(over(open_tiny(tmp_path))) == set(done)
 
 
 def test_the_storage_of_somebody_else_is_refused(tmp_path):

@@ -44,8 +44,7 @@ def test_choices_are_ranked_by_seed_and_not_by_who_was_held_out():
     assert [each.name for each in ranked(summarise(rows, "loss"))] == [
         "triplets alone", "triplets and all pairs", "all pairs alone"
     ]  # fmt: skip
-    without = [each for each in rows if each["settings"]]
-    assert [each.name for each in ranked(summarise(without, "loss"))] == ["triplets alone", "all pairs alone"]
+    assert ranked(summarise([each for each in rows if each["settings"]], "loss")) == []
     other = [row("", 8, 0.9), row(alone, 7, 0.95)]  # no seed in common
     assert [each.name for each in ranked(summarise(other, "loss"))] == ["triplets and all pairs"]
 
@@ -93,7 +92,7 @@ def test_what_the_texture_changes_is_compared_likewise():
     assert (second.joined_difference, second.joined_difference_spread, third.joined_difference) == (0, 0.25, None)
 
 
-@pytest.mark.parametrize("name", ["workers", "processor", "tensorflow"])
+@pytest.mark.parametrize("name", ["workers", "processor", "tensorflow", "keras", "bfloat16"])
 def test_trials_that_were_not_computed_alike_are_not_compared(name):
     alone, other = "pairs_weight=0.0", {name: 2 if name == "workers" else "another"}
     rows = [row("", 7, 0.8), row(alone, 7, 0.9, **other), row("", 8, 0.8), row(alone, 8, 0.7)]
@@ -102,6 +101,12 @@ def test_trials_that_were_not_computed_alike_are_not_compared(name):
     assert second.roc_auc == pytest.approx(0.8)
     assert summarise(rows[:2], "loss")[1].difference is None
     assert lead_spread(first, second) is None
+
+
+def test_a_trial_that_asks_for_no_bfloat16_is_compared_with_those_that_have_it():
+    asked = row("bfloat16=False", 7, 0.9, bfloat16="no")
+    *_, found = summarise([row("", 7, 0.8, bfloat16="yes"), asked], "levers left out")
+    assert found.name == "no bfloat16, as many steps" and found.difference == pytest.approx(0.1)
 
 
 def test_the_minutes_are_those_of_the_machine():
@@ -146,6 +151,10 @@ STUDIES = {
         finished(WHOLE, 7, **TESTED), finished(WHOLE, 8, **TESTED | {"joined_test_accuracy": 0.87}),
         finished(WHOLE, 9, **FAILED | TESTED), finished("epochs=1", **TESTED),
     ],
+    "trials that were not computed alike": [
+        finished(workers=1, **TESTED), finished("pairs_weight=0.0", roc_auc=0.92, workers=2),
+        finished(SEARCH, roc_auc=0.95, workers=2),
+    ],
     "everything": [finished(*trial, **TESTED) for trial in study.declared()],
 }  # fmt: skip
 
@@ -186,6 +195,12 @@ def test_the_notebook_shows_any_part_of_the_study(execute, rows):
         assert factor["compared"] > 1 and factor["lead"] >= 0 and f"**{factor['best']}**" in shown
     if len(complete) < 2:
         assert found["factors"] == [] and "best of" not in shown
+
+
+def test_the_notebook_compares_only_what_was_computed_alike(execute):
+    found, shown = execute(STUDIES["trials that were not computed alike"])
+    assert found["factors"] == [] and found["search"]["base_roc_auc"] is None
+    assert "Not compared, since the first row has no such seed that was computed alike: triplets alone." in shown
 
 
 def test_a_trial_that_is_no_longer_declared_is_left_out(execute, capsys):

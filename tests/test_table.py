@@ -16,7 +16,8 @@ IDENTITY = {"format": 1, "base": "b", "code": "c", "data": "d"}
 
 def row(settings="", seed=7, roc_auc=0.75, **changes):
     figures = {"validation_roc_auc": roc_auc, "validation_accuracy": 0.625, "joined_roc_auc": None}
-    figures |= {"state": "complete", "reason": "", "seconds": None, "workers": 1, "processor": "", "tensorflow": ""}
+    figures |= {"state": "complete", "reason": "", "seconds": None, "workers": 1, "processor": ""}
+    figures |= {"tensorflow": "", "keras": "", "bfloat16": "yes"}
     return {"settings": settings, "seed": seed, **figures, **IDENTITY, **changes}
 
 

@@ -13,7 +13,7 @@ from facelib.checkpoint import CheckpointError
 from facelib.config import ROOT, Config, ConfigError
 from facelib.experiments import study
 from facelib.experiments.queue import claim, record
-from facelib.experiments.storage import SEARCH, Storage, open_storage, over
+from facelib.experiments.storage import SEARCH, Storage, exclusive, open_storage, over
 from facelib.experiments.summary import is_stale, machine_seconds
 from facelib.experiments.table import COMPLETE, ERROR, TableError, read_table, table_path, trial_of
 from facelib.identities import NoFacesError
@@ -40,7 +40,7 @@ def open_study(config: Config, new_start: bool = False) -> Storage:
 
 def work(config: Config, tables, workers: int = 1) -> int:
     """Run one trial of `tables` and record it; returns the exit code of the process that does it."""
-    from facelib.experiments.trial import run_trial
+    from facelib.experiments.trial import processor, run_trial
 
     storage = open_study(config)
     claimed = claim(storage, tables)
@@ -48,7 +48,7 @@ def work(config: Config, tables, workers: int = 1) -> int:
         return NOTHING_LEFT
     places = study.declared().get(claimed.trial, [(SEARCH, claimed.trial.settings)])
     print(f"\n{_progress(storage, tables)}\n{_name(claimed.trial, places)}", flush=True)
-    folder = storage.folder / "runs" / digest(*claimed.trial)
+    folder = storage.folder / "runs" / digest(*claimed.trial, workers, processor())  # else it starts anew
     try:
         with_test = any(table in study.TESTED for table, _ in places)
         row = run_trial(claimed.trial, config.data or "drawn", folder, with_test)
@@ -56,8 +56,9 @@ def work(config: Config, tables, workers: int = 1) -> int:
         record(storage, claimed, None)
         return INTERRUPTED
     record(storage, claimed, {**row, "workers": workers})
-    if row["state"] == COMPLETE:
+    if row["state"] != ERROR and not any(folder.rglob("step_*.npz")):  # a batch that broke a trial is for inspection
         shutil.rmtree(folder, ignore_errors=True)  # not before the row is kept: until then it can be measured again
+    if row["state"] == COMPLETE:
         print("  validation ROC AUC {validation_roc_auc:.4f}, accuracy {validation_accuracy:.4f}, "
               "{seconds:.0f} s".format(**row), flush=True)  # fmt: skip
     else:
@@ -69,9 +70,14 @@ def _name(trial, places):
     return f"{'; '.join(f'{table}: {choice}' for table, choice in places)} (seed {trial.seed})"
 
 
+def _over(storage):
+    with exclusive(storage.folder, storage.table):
+        return over(storage)
+
+
 def _progress(storage, tables):
     """Which trial of how many this is, and the time left, as the trials so far took longer or shorter than expected."""
-    trials, done = list(study.declared([name for name in tables if name != SEARCH])), over(storage)
+    trials, done = list(study.declared([name for name in tables if name != SEARCH])), _over(storage)
     searched = [trial for trial in done if study.is_searched(trial)] if SEARCH in tables else []
     unknown = study.SEARCH_TRIALS - len(searched) if SEARCH in tables else 0
     measured = [(machine_seconds(row), study.minutes_of(trial)) for trial, row in done.items() if row.get("seconds")]
@@ -174,9 +180,12 @@ def main() -> None:
         if config.bfloat16 and not uses_bfloat16(config):
             print("this processor is not fast in bfloat16: the trials take float32, and twice the time")
         storage = open_study(config, new_start=True)
+        others = [row for row in _over(storage).values() if row.get("workers", arguments.workers) != arguments.workers]
+        if others:
+            print(f"{len(others)} trials were run with another WORKERS; those of now are not compared with them")
         code = supervise(arguments.workers, sys.argv[1:])
         if code == 0:
-            failed = sum(row["state"] == ERROR for row in over(storage).values())
+            failed = sum(row["state"] == ERROR for row in _over(storage).values())
             print(f"{storage.table}: every trial is over" + f"; {failed} ended in an error" * bool(failed))
     except (CheckpointError, ConfigError, NoFacesError, TableError, OSError) as error:
         sys.exit(f"error: {error}")

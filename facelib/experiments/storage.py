@@ -19,6 +19,7 @@ from facelib.experiments.table import (
 
 SEARCH = "search"  # beside the names of the tables
 BUSY_SECONDS = 60  # to wait for a storage that another process writes
+PASSING = ("database is locked", "disk is full", "disk I/O error", "readonly database")  # what SQLite says of it
 
 
 class Storage(NamedTuple):
@@ -38,7 +39,7 @@ def open_storage(folder: Path, table: Path, identity: dict, new_start: bool = Fa
     With `new_start`, trials that ended in an error are run again.
 
     Raises:
-        TableError: the storage or the table is damaged or of another study, or Optuna is not installed.
+        TableError: the storage or the table is damaged, busy or of another study, or Optuna is not installed.
     """
     try:
         import optuna
@@ -48,10 +49,13 @@ def open_storage(folder: Path, table: Path, identity: dict, new_start: bool = Fa
     folder.mkdir(parents=True, exist_ok=True)
     path = _path(folder, table)
     with exclusive(folder, table):
-        rows, place = read_table(table), f"{table} and {path}" if path.exists() else str(table)
+        rows = read_table(table)
         for row in rows:
-            check_study(row, identity, place)
-        rdb = optuna.storages.RDBStorage(f"sqlite:///{path}", {"connect_args": {"timeout": BUSY_SECONDS}})
+            check_study(row, identity, str(table))
+        try:
+            rdb = optuna.storages.RDBStorage(f"sqlite:///{path}", {"connect_args": {"timeout": BUSY_SECONDS}})
+        except RuntimeError as error:  # written by another version
+            raise optuna.exceptions.StorageInternalError(error) from None
         foreign = set(optuna.get_all_study_names(rdb)) - {"tables", SEARCH}
         if foreign:
             raise TableError(f"{path} holds another Optuna study, {min(foreign)}: move it away to start anew")
@@ -136,17 +140,17 @@ def exclusive(folder: Path, table: Path):
         TableError: the storage is busy, cannot be written, is damaged, or of another version of Optuna.
     """
     from optuna.exceptions import OptunaError
-    from sqlalchemy.exc import OperationalError, SQLAlchemyError
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         with open(folder / "queue.lock", "a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
-    except (SQLAlchemyError, OptunaError, RuntimeError) as error:
+    except (SQLAlchemyError, OptunaError) as error:
         cause = error if isinstance(error, SQLAlchemyError) else error.__cause__ or error
-        reason = str(cause).splitlines()[0]
-        if isinstance(cause, OperationalError) and "no such" not in reason:
-            message = f"cannot be used now ({reason}): free the file or its disk, and start again; nothing is lost"
+        reason = str(cause).partition("\n")[0]
+        if any(words in reason for words in PASSING):
+            message = f"cannot be used now ({reason}): free it or its disk, and start again; nothing is lost"
         else:
             message = (
                 f"is no storage of this version of Optuna ({reason}): move it away; trials that are over are taken"

@@ -8,9 +8,7 @@ from typing import NamedTuple
 from facelib.experiments import study
 from facelib.experiments.table import COMPLETE, trial_of
 
-# columns that differ where arithmetic may: as many threads for each trial, one processor, one TensorFlow. Where they
-# do, the last bits differ, and after some hundred steps the figures do, by thousandths: as much as many a choice makes.
-ALIKE = ("workers", "processor", "tensorflow")
+ALIKE = ("workers", "processor", "tensorflow", "keras", "bfloat16")  # columns, see `computed_alike`
 
 
 class Summary(NamedTuple):
@@ -37,7 +35,7 @@ class Summary(NamedTuple):
 def summarise(rows: list[dict], table: str) -> list[Summary]:
     """The choices of `table` of the study, in its order, over those of `rows` that belong to them.
 
-    Differences are between trials with the same seed that were computed alike (`ALIKE`), and None where there are none.
+    Differences are between trials with the same seed that were computed alike, and None where there are none.
     """
     by_trial = {trial_of(row): row for row in rows}
     summaries, first = [], []
@@ -56,14 +54,11 @@ def summarise(rows: list[dict], table: str) -> list[Summary]:
 def ranked(summaries: list[Summary]) -> list[Summary]:
     """The choices that can be compared, the best first: by how far each is ahead of the table's first one, by seed.
 
-    Where that one has no complete trial, by the mean ROC AUC. Means over other seeds cannot be compared: a seed decides
-    who is held out. A choice that failed with one seed is not ranked, however good it is with the others.
+    Means over other seeds cannot be compared: a seed decides who is held out. A choice that failed with one seed is not
+    ranked, however good it is with the others.
     """
-    sound = [summary for summary in summaries if not summary.failures]
-    paired = [summary for summary in sound if summary.difference is not None]
-    if paired:
-        return sorted(paired, key=lambda summary: -summary.difference)
-    return sorted((each for each in sound if each.roc_auc is not None), key=lambda summary: -summary.roc_auc)
+    compared = [summary for summary in summaries if summary.difference is not None and not summary.failures]
+    return sorted(compared, key=lambda summary: -summary.difference)
 
 
 def lead_spread(summary: Summary, other: Summary) -> float | None:
@@ -72,6 +67,16 @@ def lead_spread(summary: Summary, other: Summary) -> float | None:
     None where they have fewer than two seeds in common, computed alike.
     """
     return _ahead(summary.rows, other.rows)[1]
+
+
+def computed_alike(row: dict, other: dict) -> bool:
+    """Whether the figures of two trials may be compared: as many threads, one processor, the same versions.
+
+    Otherwise their arithmetic is rounded in other ways, and after some hundred steps the figures differ by thousandths.
+    A trial that asks to go without bfloat16 is compared with those that have it.
+    """
+    asked = "bfloat16=False" in (row["settings"] + " " + other["settings"]).split()
+    return all(row[name] == other[name] or (name == "bfloat16" and asked) for name in ALIKE)
 
 
 def causes(rows: list[dict]) -> dict[str, int]:
@@ -103,11 +108,11 @@ def searched(rows: list[dict]) -> list[dict]:
 
 
 def _ahead(rows, others, key="validation_roc_auc"):
+    pairs = [(row, other) for row in rows for other in others if row["seed"] == other["seed"]]
     return _mean_and_spread(
         row[key] - other[key]
-        for row in rows
-        for other in others
-        if _values([row, other], key)[1:] and all(row[name] == other[name] for name in ("seed", *ALIKE))
+        for row, other in pairs
+        if len(_values((row, other), key)) == 2 and computed_alike(row, other)
     )
 
 

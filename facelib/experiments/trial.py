@@ -115,14 +115,19 @@ def _test(config, test, model, threshold, cohort=None):
     }
 
 
-def _provenance(config):
+def processor() -> str:
+    """How many cores this machine has, and of which kind."""
     cpu = Path("/proc/cpuinfo")
     names = re.findall(r"^model name\s*: (.*)$", cpu.read_text() if cpu.exists() else "", re.MULTILINE)
+    return f"{os.cpu_count()} x {names[0] if names else platform.machine()}"
+
+
+def _provenance(config):
     return {
         "commit": _commit(),
         "python": platform.python_version(),
         **{package: version(package) for package in ("tensorflow", "keras", "numpy")},
-        "processor": f"{os.cpu_count()} x {names[0] if names else platform.machine()}",
+        "processor": processor(),
         "bfloat16": "yes" if uses_bfloat16(config) else "no",
     }
 
