@@ -48,7 +48,7 @@ def work(config: Config, tables, workers: int = 1) -> int:
         return NOTHING_LEFT
     places = study.declared().get(claimed.trial, [(SEARCH, claimed.trial.settings)])
     print(f"\n{_progress(storage, tables)}\n{_name(claimed.trial, places)}", flush=True)
-    folder = storage.folder / "runs" / digest(*claimed.trial, workers, processor())  # else it starts anew
+    folder = storage.folder / "runs" / digest(*claimed.trial, workers, processor())  # anew if computed otherwise
     try:
         with_test = any(table in study.TESTED for table, _ in places)
         row = run_trial(claimed.trial, config.data or "drawn", folder, with_test)
