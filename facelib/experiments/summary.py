@@ -18,7 +18,6 @@ class Summary(NamedTuple):
     rows: list[dict]  # of all its trials that are over
     roc_auc: float | None  # mean over the seeds
     spread: float | None  # half the range over the seeds; None for fewer than two
-    accuracy: float | None  # mean over the seeds
     joined_roc_auc: float | None  # mean over the seeds, with the texture stream
     minutes: float | None  # of the machine, that the training took, mean over the seeds
     difference: float | None  # of the ROC AUC from that of the table's first choice, mean over the seeds of both
@@ -44,10 +43,10 @@ def summarise(rows: list[dict], table: str) -> list[Summary]:
         mine = [by_trial[trial] for trial in trials if trial in by_trial]
         first = first if summaries else mine
         areas = _mean_and_spread(_values(mine, "validation_roc_auc"))
-        means = [_mean_and_spread(_values(mine, key))[0] for key in ("validation_accuracy", "joined_roc_auc")]
+        joined = _mean_and_spread(_values(mine, "joined_roc_auc"))[0]
         timed = [machine_seconds(row) / 60 for row in mine if row["state"] == COMPLETE and row["seconds"]]
         differences = (*_ahead(mine, first), *_ahead(mine, first, "joined_roc_auc"))
-        summaries.append(Summary(name, mine, *areas, *means, _mean_and_spread(timed)[0], *differences))
+        summaries.append(Summary(name, mine, *areas, joined, _mean_and_spread(timed)[0], *differences))
     return summaries
 
 
