@@ -130,6 +130,7 @@ def test_numbers_are_those_of_the_results(report):
     text = " ".join(report()[0])
     for figure in ("5,926", "1,200", "4.9", "0.9389", "85.2", "86.1", "0.710", "0.702", "0.1234", "2.80", "190,512"):
         assert figure in text, figure
+    assert "cosine decay, weight decay" in text
 
 
 def test_the_study_names_the_best_choice_of_each_factor_and_what_time_buys(report):
