@@ -1,5 +1,6 @@
 """Scores of all pairs of some images, in blocks: what a list of pairs is too short for, small false accept rates."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,16 @@ class AllPairs(NamedTuple):
     scores: np.ndarray  # (pairs,) float32, higher for the same person
     rows: np.ndarray  # (pairs, 2) int32, the first below the second
     matched: np.ndarray  # (pairs,) bool
-    mismatched: int  # how many mismatched pairs there are, listed or not
+
+
+class Block(NamedTuple):
+    """The scores of some images with all that follow them; each pair of images is in one block."""
+
+    rows: np.ndarray  # (r,) int
+    others: np.ndarray  # (o,) int
+    scores: np.ndarray  # (r, o) float32
+    matched: np.ndarray  # (r, o) bool, whether it is a pair of one person, and here for the first time
+    mismatched: np.ndarray  # (r, o) bool, likewise of two people
 
 
 def build_score(embeddings: np.ndarray, cohort: Cohort | None = None):
@@ -32,42 +42,48 @@ def build_score(embeddings: np.ndarray, cohort: Cohort | None = None):
     return score
 
 
-def score_all_pairs(score, labels: np.ndarray, share: float = 1.0) -> AllPairs:
-    """All matched pairs of n images, and the `share` of the mismatched ones with the highest scores.
-
-    At most `BLOCK` scores are computed at once (n, where that is more); 13 bytes stay for each pair in the result.
-    Intervals need all pairs; `verification.tar_at_far`, told `mismatched`, only those with the highest scores.
+def score_all_pairs(score, labels: np.ndarray) -> AllPairs:
+    """All pairs of n images, matched ones first; 13 bytes stay for each, so that n is some thousands at most.
 
     Args:
         score: function from two arrays of rows to the scores of all their pairs, see `build_score`.
         labels: (n,), who is on each image.
 
     Raises:
-        ValueError: images of one person only, or no two of the same; a share outside (0, 1]; scores of another shape,
-            or that are not finite.
+        ValueError: see `score_blocks`.
     """
-    if not 0 < share <= 1:
-        raise ValueError(f"share {share}: expected more than 0 and at most 1")
+    parts = [], []
+    for rows, others, scores, *kinds in score_blocks(score, labels):
+        for part, chosen in zip(parts, kinds, strict=True):
+            first, second = np.nonzero(chosen)
+            part.append((scores[chosen], np.stack([rows[first], others[second]], axis=1).astype(np.int32)))
+    scores, rows = (np.concatenate(column) for column in zip(*parts[0], *parts[1], strict=True))
+    return AllPairs(scores, rows, np.arange(len(scores)) < sum(len(part) for part, _ in parts[0]))
+
+
+def score_blocks(score, labels: np.ndarray) -> Iterator[Block]:
+    """All pairs of n images in blocks of at most `BLOCK` scores (n, where that is more), so that memory is bounded.
+
+    Args:
+        score, labels: as in `score_all_pairs`.
+
+    Raises:
+        ValueError: images of one person only, or no two of the same; scores of another shape, or that are not finite.
+    """
     labels = np.asarray(labels)
-    images = len(labels)
-    _, people, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    mismatched = int(images**2 - np.sum(sizes**2)) // 2
-    if not mismatched or images == len(sizes):
-        raise ValueError(f"{images} images of {len(sizes)} people: expected two people, and two images of one of them")
-    keep = min(int(share * mismatched) + 1, mismatched)  # one more than may be accepted, to know where to stop
-    genuine, impostors, waiting = [], [], 0
-    for rows in _blocks(images):
-        others = np.arange(rows[0], images)
+    names, people = np.unique(labels, return_inverse=True)
+    if not 1 < len(names) < len(labels):
+        raise ValueError(
+            f"{len(labels)} images of {len(names)} people: expected two people, and two images of one of them"
+        )
+    start = 0
+    while start < len(labels):
+        rows = np.arange(start, min(start + max(BLOCK // (len(labels) - start), 1), len(labels)))
+        others = np.arange(start, len(labels))
         scores = _checked(score(rows, others), rows, others)
         later, same = others > rows[:, None], people[rows, None] == people[others]
-        genuine.append(_chosen(scores, rows, others, later & same))
-        impostors.append(_chosen(scores, rows, others, later & ~same))
-        waiting += len(impostors[-1][0])
-        if waiting > 2 * keep:
-            impostors, waiting = [_highest(impostors, keep)], keep
-    genuine, impostors = _joined(genuine), _highest(impostors, keep)
-    scores, rows = _joined([genuine, impostors])
-    return AllPairs(scores, rows, np.arange(len(scores)) < len(genuine[0]), mismatched)
+        yield Block(rows, others, scores, later & same, later & ~same)
+        start += len(rows)
 
 
 def _checked(scores, rows, others):
@@ -81,29 +97,3 @@ def _checked(scores, rows, others):
         place = f"images {rows[row]} and {others[other]}"
         raise ValueError(f"the score of {place} is {scores[row, other]}: mend their embeddings, or leave them out")
     return scores
-
-
-def _chosen(scores, rows, others, chosen):
-    first, second = np.nonzero(chosen)
-    return scores[chosen], np.stack([rows[first], others[second]], axis=1).astype(np.int32)
-
-
-def _blocks(images):
-    start = 0
-    while start < images:
-        end = min(start + max(BLOCK // (images - start), 1), images)
-        yield np.arange(start, end)
-        start = end
-
-
-def _joined(parts):
-    scores, rows = zip(*parts, strict=True)
-    return np.concatenate(scores), np.concatenate(rows)
-
-
-def _highest(parts, keep):
-    scores, rows = _joined(parts)
-    if len(scores) <= keep:
-        return scores, rows
-    highest = np.argpartition(scores, len(scores) - keep)[-keep:]
-    return scores[highest], rows[highest]

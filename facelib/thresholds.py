@@ -2,18 +2,21 @@
 
 import numpy as np
 
-from facelib.all_pairs import build_score, score_all_pairs
+from facelib.all_pairs import build_score, score_blocks
 from facelib.cohort import Cohort
-from facelib.verification import tar_at_far
+from facelib.verification import Counts, operating_point
 
 RATES = (0.1, 0.05, 0.01, 0.001)
 # A rate is supported where it amounts to so many false accepts: the "rule of 30" (Doddington et al. 2000, "The NIST
 # speaker recognition evaluation", sec. 5). It holds for independent pairs; these share people, so it is a bare minimum.
 FALSE_ACCEPTS = 30
+LEVELS = 2**20  # of a score in [0, 1], each 0.000001 wide
 
 
 def calibrate(labels, embeddings, cohort: Cohort | None, threshold: float, rates=RATES) -> dict:
     """A threshold for each of `rates` that the pairs of two people support, and what it costs.
+
+    All pairs are counted, none is kept: `LEVELS` counters hold as many pairs as there are.
 
     Args:
         labels: (n,) int, whom each image shows. embeddings: (n, d), unit norm. cohort: see `embedding.pair_scores`.
@@ -26,29 +29,59 @@ def calibrate(labels, embeddings, cohort: Cohort | None, threshold: float, rates
         ``false_accepts``, ``true_accept_rate``.
 
     Raises:
-        ValueError: images of one person only, or no two of the same.
+        ValueError: images of one person only, or no two of the same; a score outside of [0, 1].
     """
-    pairs = score_all_pairs(build_score(embeddings, cohort), labels)
+    counted, accepted = count_all_pairs(build_score(embeddings, cohort), labels, threshold)
+    matched, mismatched = int(counted.true_accepts[0]), int(counted.false_accepts[0])
     rows = []
     for rate in sorted(rates, reverse=True):
-        if rate * pairs.mismatched >= FALSE_ACCEPTS:
-            rows.append(_describe(pairs, rate, tar_at_far(pairs.scores, pairs.matched, rate).threshold))
+        if rate * mismatched >= FALSE_ACCEPTS:
+            found = operating_point(counted, rate)
+            rows.append(_describe(rate, found.threshold, round(found.far * mismatched), found.tar))
     return {
         "images": len(labels),
         "people": len(np.unique(labels)),
-        "mismatched_pairs": pairs.mismatched,
+        "mismatched_pairs": mismatched,
         "least_false_accepts": FALSE_ACCEPTS,
-        "smallest_far": FALSE_ACCEPTS / pairs.mismatched if pairs.mismatched >= FALSE_ACCEPTS else None,
-        "accuracy_threshold": _describe(pairs, None, threshold),
+        "smallest_far": FALSE_ACCEPTS / mismatched if mismatched >= FALSE_ACCEPTS else None,
+        "accuracy_threshold": _describe(None, threshold, accepted[1], accepted[0] / matched),
         "thresholds": rows,
     }
 
 
-def _describe(pairs, rate, threshold):
-    accepted = pairs.scores >= np.float64(threshold)  # a plain float would be rounded to the scores' float32
+def count_all_pairs(score, labels, threshold: float) -> tuple[Counts, tuple[int, int]]:
+    """How many of all pairs of n images are accepted, at thresholds between levels of score and at `threshold`.
+
+    Scores are told apart by `LEVELS` levels, [k / LEVELS, (k + 1) / LEVELS); every count at a threshold is exact.
+
+    Args:
+        score, labels: as in `all_pairs.score_all_pairs`; scores lie in [0, 1].
+
+    Returns:
+        The counts, see `verification.Counts`; and how many matched and mismatched pairs `threshold` accepts.
+
+    Raises:
+        ValueError: see `all_pairs.score_blocks`; a score outside of [0, 1].
+    """
+    totals, accepted = np.zeros((2, LEVELS + 1), np.int64), np.zeros(2, np.int64)
+    for block in score_blocks(score, labels):
+        if block.scores.min() < 0 or block.scores.max() > 1:
+            raise ValueError(f"scores from {block.scores.min()} to {block.scores.max()}: expected 0 to 1")
+        for kind, chosen in enumerate((block.matched, block.mismatched)):
+            scores = block.scores[chosen]
+            totals[kind] += np.bincount((scores * np.float32(LEVELS)).astype(np.int32), minlength=LEVELS + 1)
+            accepted[kind] += np.count_nonzero(scores >= np.float64(threshold))  # a float would become a float32
+    levels = np.flatnonzero(totals.any(axis=0))
+    # a threshold lies between two levels that hold pairs, the first below and the last above all of them
+    edges = np.concatenate([[2 * levels[0]], levels[:-1] + 1 + levels[1:], [2 * (levels[-1] + 1)]]) / (2 * LEVELS)
+    true, false = (np.append(total[levels][::-1].cumsum()[::-1], 0) for total in totals)
+    return Counts(edges, true, false), (int(accepted[0]), int(accepted[1]))
+
+
+def _describe(rate, threshold, false_accepts, true_accept_rate):
     return {
         "far": rate,
         "threshold": threshold,
-        "false_accepts": int(accepted[~pairs.matched].sum()),
-        "true_accept_rate": float(accepted[pairs.matched].mean()),
+        "false_accepts": false_accepts,
+        "true_accept_rate": true_accept_rate,
     }

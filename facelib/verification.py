@@ -112,26 +112,25 @@ def equal_error_rate(scores, matched) -> float:
     return float(far[after] - weight * (far[after] - far[after - 1]))
 
 
-def tar_at_far(scores, matched, far: float, mismatched: int | None = None) -> OperatingPoint:
+def tar_at_far(scores, matched, far: float) -> OperatingPoint:
+    """The highest true accept rate at which the false accept rate is at most `far`; see `operating_point`."""
+    return operating_point(counts(scores, matched), far)
+
+
+def operating_point(counted: Counts, far: float) -> OperatingPoint:
     """The highest true accept rate at which the false accept rate is at most `far`; nothing is interpolated.
 
     Pairs of equal scores are accepted or refused together. Among thresholds with the same true accept rate it is the
     highest, which has the fewest false accepts.
 
-    Args:
-        mismatched: how many mismatched pairs there are, where only those with the highest scores are in the list.
-
     Raises:
         TooFewPairsError: fewer than 1 / far mismatched pairs, so that a single one is more than `far` of them.
-        ValueError: `far` outside (0, 1], or too few of the highest mismatched pairs in the list.
+        ValueError: `far` outside (0, 1].
     """
     if not 0 < far <= 1:
         raise ValueError(f"false accept rate {far}: expected more than 0 and at most 1")
-    thresholds, true_accepts, false_accepts = counts(scores, matched)
-    listed = int(false_accepts[0])
-    mismatched = listed if mismatched is None else mismatched
-    if mismatched < listed:
-        raise ValueError(f"mismatched={mismatched}, but the list alone has {listed} mismatched pairs")
+    thresholds, true_accepts, false_accepts = counted
+    mismatched = int(false_accepts[0])
     if 1 / mismatched > far:
         needed = round(1 / far)
         needed += 1 / needed > far
@@ -140,8 +139,6 @@ def tar_at_far(scores, matched, far: float, mismatched: int | None = None) -> Op
             " take all pairs of the images (facelib.all_pairs), or a higher rate"
         )
     allowed = false_accepts / mismatched <= far
-    if allowed[0] and mismatched > listed:
-        raise ValueError(f"{listed:,} of {mismatched:,} mismatched pairs are too few for a rate of {far:g}: keep more")
     best = len(allowed) - 1 - int(np.argmax(np.where(allowed, true_accepts, -1)[::-1]))
     tar, found = true_accepts[best] / true_accepts[0], false_accepts[best] / mismatched
     return OperatingPoint(float(thresholds[best]), float(tar), float(found))

@@ -147,7 +147,7 @@ def test_a_storage_that_another_program_holds_is_one_message(config, monkeypatch
 
     monkeypatch.setattr("facelib.experiments.storage.BUSY_SECONDS", 0.1)
     storage = experiments.open_study(config)
-    database = sqlite3.connect(storage.folder / f"{storage.table.stem}.db", isolation_level=None)
+    database = sqlite3.connect(storage.path, isolation_level=None)
     database.execute("BEGIN EXCLUSIVE")
     with pytest.raises(TableError, match="cannot be used now .*nothing is lost"):
         experiments._progress(storage, ["loss"])
@@ -263,18 +263,19 @@ def test_list_shows_every_trial_and_its_state(config, monkeypatch, capsys):
     experiments.work(config, ["loss"])
     capsys.readouterr()
     monkeypatch.setattr(sys, "argv", ["experiments", "--data", "drawn", "--list"])
-    monkeypatch.setattr(study, "base_digest", lambda: tiny_study.IDENTITY["base"])
     experiments.main()
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "  0.7500  loss: base; minutes: 2 (seed 7)"
     assert lines[1] == "   to do  loss: hot (seed 7)" and len(lines) == 5
 
 
-def test_list_says_when_the_base_has_changed_since(config, monkeypatch, capsys):
+def test_list_says_which_trials_are_of_an_earlier_recipe(config, monkeypatch, capsys):
     experiments.work(config, ["loss"])
+    capsys.readouterr()
     monkeypatch.setattr(sys, "argv", ["experiments", "--data", "drawn", "--list"])
+    monkeypatch.setattr(study, "RECIPE", 2)
     experiments.main()
-    assert f"{table_path(config)} holds trials of another base of the study" in capsys.readouterr().out
+    assert capsys.readouterr().out.startswith("  0.7500  loss: base; minutes: 2 (seed 7), recipe 1: to do with 2\n")
 
 
 def test_a_mistake_is_one_message(config, monkeypatch, capsys):

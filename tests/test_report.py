@@ -70,7 +70,7 @@ RESULTS = {
         ]),
     ),
     "08_experiments": dict(
-        faces="real", stale=False, trials=81, declared=83, failed=7, hours=5.2,
+        faces="real", earlier=0, trials=81, declared=83, failed=7, hours=5.2,
         causes={"collapse": 4, "the loss is not finite": 2, "OSError": 1},
         factors=[  # as wide as they can be: the longest name of each table is that of the best choice
             dict(
@@ -143,7 +143,8 @@ def test_the_study_names_the_best_choice_of_each_factor_and_what_time_buys(repor
     assert "The best of 12 trials of a search" in text and "ROC AUC of 0.8888 (the base: 0.8777)" in text
     assert "learning rate 0.0017 and weight decay 0.051" in text
     assert "from 71.0 % to 84.0 %" in text and "rings: with the settings of best; the reference system" in text
-    assert "recipe has changed" not in text and "recipe has changed since" in " ".join(report(stale=True)[0])
+    assert "earlier version" not in text
+    assert "9 of these trials are of an earlier version of the recipe" in " ".join(report(earlier=9)[0])
 
 
 def test_the_curve_and_the_whole_recipe_need_no_table_of_choices(report):

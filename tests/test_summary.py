@@ -10,7 +10,7 @@ from test_table import IDENTITY, row
 from facelib.config import ROOT, load_config
 from facelib.experiments import study
 from facelib.experiments.study import Trial
-from facelib.experiments.summary import causes, lead_spread, ranked, searched, summarise
+from facelib.experiments.summary import causes, is_earlier, lead_spread, ranked, searched, summarise
 from facelib.experiments.table import table_path, trial_of, write_table
 from facelib.results import read_results
 
@@ -92,15 +92,30 @@ def test_what_the_texture_changes_is_compared_likewise():
     assert (second.joined_difference, second.joined_difference_spread, third.joined_difference) == (0, 0.25, None)
 
 
-@pytest.mark.parametrize("name", ["workers", "processor", "tensorflow", "keras", "bfloat16"])
+@pytest.mark.parametrize("name", ["recipe", "workers", "processor", "tensorflow", "keras", "bfloat16"])
 def test_trials_that_were_not_computed_alike_are_not_compared(name):
-    alone, other = "pairs_weight=0.0", {name: 2 if name == "workers" else "another"}
+    alone, other = "pairs_weight=0.0", {name: 0 if name in ("recipe", "workers") else "another"}
     rows = [row("", 7, 0.8), row(alone, 7, 0.9, **other), row("", 8, 0.8), row(alone, 8, 0.7)]
     first, second, *_ = summarise(rows, "loss")
     assert second.difference == pytest.approx(-0.1) and second.difference_spread is None
     assert second.roc_auc == pytest.approx(0.8)
     assert summarise(rows[:2], "loss")[1].difference is None
     assert lead_spread(first, second) is None
+
+
+def test_the_row_of_the_newest_recipe_counts_and_those_of_earlier_ones_stand_in_for_it():
+    alone = "pairs_weight=0.0"
+    rows = [row(settings, 7, area, recipe=study.RECIPE - 1) for settings, area in (("", 0.6), (alone, 0.7))]
+    first, second, *_ = summarise([row("", 7, 0.8), *rows], "loss")
+    assert (first.roc_auc, second.roc_auc, second.difference) == (0.8, 0.7, None)
+    assert [is_earlier(each.rows[0]) for each in (first, second)] == [False, True]
+    assert summarise(rows, "loss")[1].difference == pytest.approx(0.1)
+
+
+def test_the_search_is_that_of_the_newest_recipe_that_has_one():
+    earlier = row(SEARCH, 7, 0.9, recipe=study.RECIPE - 1)
+    assert searched([earlier])[0]["validation_roc_auc"] == 0.9
+    assert [point["validation_roc_auc"] for point in searched([earlier, row(SEARCH, 7, 0.8)])] == [0.8]
 
 
 def test_a_trial_that_asks_for_no_bfloat16_is_compared_with_those_that_have_it():
@@ -187,7 +202,7 @@ def execute(data_folder, project, monkeypatch):
 @pytest.mark.parametrize("rows", STUDIES.values(), ids=STUDIES)
 def test_the_notebook_shows_any_part_of_the_study(execute, rows):
     found, shown = execute(rows)
-    assert found["trials"] == len(rows) and found["stale"] == bool(rows)
+    assert found["trials"] == len(rows) and found["earlier"] == 0
     assert "nan" not in shown and "None" not in shown.replace("None of the", "")
     assert ("No trial has been recorded" in shown) == (not rows)
     complete = [each for each in rows if each["state"] == "complete"]
@@ -209,10 +224,17 @@ def test_the_notebook_compares_only_what_was_computed_alike(execute):
     assert "Not compared, since the first row has no such seed that was computed alike: triplets alone." in shown
 
 
+def test_the_notebook_says_which_trials_are_of_an_earlier_recipe(execute):
+    rows = STUDIES["two choices"]
+    found, shown = execute([each | {"recipe": study.RECIPE - 1} for each in rows])
+    assert found["earlier"] == len(rows) == found["trials"]
+    assert f"{len(rows)} of the {len(rows)} trials are of **an earlier recipe** (number {study.RECIPE - 1};" in shown
+    assert "2 to come, earlier recipe |" in shown.replace("**", "")
+    assert "earlier recipe" not in execute(rows)[1]
+
+
 def test_a_trial_that_is_no_longer_declared_is_left_out(execute, capsys):
-    base = study.base_digest()
-    found, _ = execute([finished(base=base), finished("gamma=77.0", base=base, **FAILED)])
-    assert found["stale"] is False
+    found, _ = execute([finished(), finished("gamma=77.0", **FAILED)])
     assert (found["trials"], found["failed"], found["causes"]) == (1, 0, {})
     assert "left out, no longer declared: 1" in capsys.readouterr().out
 

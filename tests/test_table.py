@@ -1,8 +1,10 @@
 import pytest
 
 from facelib.config import load_config
+from facelib.experiments import study
 from facelib.experiments.table import (
     COLUMNS,
+    STUDY,
     TableError,
     check_study,
     read_any_table,
@@ -11,7 +13,7 @@ from facelib.experiments.table import (
     write_table,
 )
 
-IDENTITY = {"format": 1, "base": "b", "code": "c", "data": "d"}
+IDENTITY = {"format": 1, "recipe": study.RECIPE, "data": "d"}
 
 
 def row(settings="", seed=7, roc_auc=0.75, **changes):
@@ -88,6 +90,12 @@ def test_a_trial_that_is_listed_twice_is_refused(path):
         read_table(path)
 
 
+def test_a_trial_has_a_row_for_each_recipe(path):
+    rows = [row("gamma=32", recipe=recipe, roc_auc=0.5 + recipe / 8) for recipe in (2, 1)]
+    write_table(path, rows)
+    assert [(each["recipe"], each["validation_roc_auc"]) for each in read_table(path)] == [(1, 0.625), (2, 0.75)]
+
+
 def test_photographs_and_drawn_faces_have_a_table_each(data_folder, project):
     tables = [table_path(load_config("smoke", data)) for data in ("drawn", str(data_folder))]
     assert tables == [project / "reports" / name for name in ("experiments-drawn.csv", "experiments.csv")]
@@ -102,7 +110,7 @@ def test_trials_on_the_other_kind_of_faces_are_shown_where_there_are_none_on_the
     assert [read_any_table(config)[0]["faces"] for config in (drawn, real)] == ["drawn", "real"]
 
 
-@pytest.mark.parametrize("name", IDENTITY)
+@pytest.mark.parametrize("name", STUDY)
 def test_trials_of_another_study_do_not_mix(name):
     check_study(IDENTITY, IDENTITY, "there")
     with pytest.raises(TableError, match=r"^trials of another .* \(9, now .*: move there away"):
@@ -113,6 +121,6 @@ def test_trials_of_another_study_do_not_mix(name):
 
 def test_rows_of_several_studies_are_not_shown_as_one(data_folder, project):
     config = load_config("smoke", str(data_folder))
-    write_table(table_path(config), [row("gamma=32"), row("") | {"code": "another"}])
-    with pytest.raises(TableError, match=r"^trials of another code that trains .*: move \S*experiments.csv away"):
+    write_table(table_path(config), [row("gamma=32"), row("") | {"data": "another"}])
+    with pytest.raises(TableError, match=r"^trials of another data .*: move \S*experiments.csv away"):
         read_any_table(config)

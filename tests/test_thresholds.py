@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 from conftest import unit
+from hypothesis import given
+from hypothesis import strategies as st
 
+from facelib import all_pairs, thresholds, verification
 from facelib.cohort import Cohort, rareness
 from facelib.thresholds import calibrate
 from facelib.trained import UnsupportedRateError, find_threshold
@@ -44,6 +47,40 @@ def test_at_its_threshold_a_rate_is_kept_and_no_lower_threshold_accepts_more(wei
     assert table["mismatched_pairs"] == len(mismatched) and table["images"] == 90 and table["people"] == 15
     assert table["accuracy_threshold"]["false_accepts"] == (mismatched >= 0.6).sum()
     assert table["accuracy_threshold"]["true_accept_rate"] == (matched >= 0.6).mean()
+
+
+@given(st.integers(0, 9), st.sampled_from([1, 50, 2**22]), st.sampled_from([0.25, 0.5, 0.75]))
+def test_counts_are_those_of_the_pairs_one_by_one(seed, block, threshold):
+    """Scores that are whole levels, so that the twin can sort them: the same points of the ROC curve come out."""
+    generator = np.random.default_rng(seed)
+    labels = np.append(generator.integers(0, 4, 20), [0, 0, 1])
+    table = (generator.integers(0, 40, (23, 23)) / 40 * thresholds.LEVELS).round() / thresholds.LEVELS
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(all_pairs, "BLOCK", block)
+        counted, accepted = thresholds.count_all_pairs(lambda rows, others: table[rows][:, others], labels, threshold)
+    first, second = np.triu_indices(23, 1)
+    scores, matched = table[first, second], labels[first] == labels[second]
+    expected = verification.counts(scores, matched)
+    np.testing.assert_array_equal(counted.true_accepts, expected.true_accepts)
+    np.testing.assert_array_equal(counted.false_accepts, expected.false_accepts)
+    for each, true, false in zip(*counted, strict=True):
+        assert (np.sum(scores[matched] >= each), np.sum(scores[~matched] >= each)) == (true, false)
+    assert accepted == (np.sum(scores[matched] >= threshold), np.sum(scores[~matched] >= threshold))
+
+
+def test_scores_within_one_level_are_accepted_together_and_counted_exactly():
+    scores = np.array([0.5, 0.5 + 0.3 / thresholds.LEVELS, 0.5 + 1.5 / thresholds.LEVELS], np.float32)
+    table = np.zeros((3, 3))
+    table[0, 1], table[0, 2], table[1, 2] = scores  # matched, mismatched, mismatched
+    counted, accepted = thresholds.count_all_pairs(lambda rows, others: table[rows][:, others], [0, 0, 1], scores[1])
+    assert counted.true_accepts.tolist() == [1, 0, 0] and counted.false_accepts.tolist() == [2, 1, 0]
+    assert counted.thresholds[1] == 0.5 + 1 / thresholds.LEVELS and accepted == (0, 2)
+
+
+@pytest.mark.parametrize("score", [-0.01, 1.01])
+def test_scores_outside_of_their_range_are_refused(score):
+    with pytest.raises(ValueError, match="expected 0 to 1"):
+        thresholds.count_all_pairs(lambda rows, others: np.full((len(rows), len(others)), score), [0, 0, 1], 0.5)
 
 
 def test_scores_that_tie_across_the_border_are_all_refused():

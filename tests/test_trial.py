@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -9,7 +10,7 @@ from keras import layers
 
 from facelib import configured, recipe, verification
 from facelib.alignment import find_test_crop
-from facelib.config import PAIRS_FILE, TEST_FOLDER
+from facelib.config import PAIRS_FILE, TEST_FOLDER, TRAINING_FOLDER
 from facelib.experiments import study
 from facelib.experiments import trial as trial_module
 from facelib.experiments.study import Trial
@@ -137,14 +138,16 @@ def test_the_test_pairs_are_cut_as_in_the_notebooks(data, tmp_path, monkeypatch)
     assert crops == [find_test_crop(config, recipe.load_split(config).decoded).crop, (3, 4, 200)]
 
 
-def test_a_study_is_known_by_base_code_and_data(data, monkeypatch):
+def test_a_study_is_known_by_its_recipe_and_data_whatever_the_code(data, monkeypatch):
     first = identify_study(data)
-    assert first == identify_study(data) and first["format"] == study.FORMAT
-    monkeypatch.setattr(study, "BASE", study.BASE + " gamma=3")
-    changed = identify_study(data)
-    assert changed["base"] != first["base"] and changed | {"base": 0} == first | {"base": 0}
+    assert (first["format"], first["recipe"], first["faces"]) == (study.FORMAT, study.RECIPE, "real")
     monkeypatch.setattr(recipe, "DECISIVE", recipe.DECISIVE[:-1])
-    assert identify_study(data)["code"] != first["code"]
+    assert identify_study(data) == first
+    monkeypatch.setattr(study, "RECIPE", study.RECIPE + 1)
+    changed = identify_study(data)
+    assert changed["recipe"] == first["recipe"] + 1 and changed | {"recipe": 0} == first | {"recipe": 0}
+    write_image(Path(data) / TRAINING_FOLDER / "0" / "000.jpeg", seed=99)
+    assert identify_study(data)["data"] != first["data"]
 
 
 def test_a_trial_with_a_texture_stream_measures_both_together_too(data, tmp_path):
@@ -156,11 +159,3 @@ def test_a_trial_with_a_texture_stream_measures_both_together_too(data, tmp_path
     without = run_trial(Trial("texture_share=0.0", 7), data, tmp_path, with_test=True)
     assert not [name for name in without if name.startswith("joined_")]
     assert row["validation_roc_auc"] == without["validation_roc_auc"]  # of the network, which is the same
-
-
-def test_the_textures_settings_and_code_belong_to_the_study(data, monkeypatch):
-    before = identify_study(data)
-    monkeypatch.setattr(study, "BASE", f"{study.BASE} texture_components=3")
-    assert identify_study(data)["base"] != before["base"]
-    monkeypatch.setattr(trial_module.streams, "DECISIVE", ())
-    assert identify_study(data)["code"] != before["code"]

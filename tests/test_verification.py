@@ -240,22 +240,6 @@ def test_tar_at_far_says_how_many_pairs_a_small_rate_needs():
             verification.tar_at_far(scores, matched, far)
 
 
-def test_tar_at_far_of_the_highest_mismatched_pairs_is_that_of_all():
-    generator = np.random.default_rng(0)
-    scores, matched = generator.integers(0, 300, 2000) / 300, np.arange(2000) < 200
-    scores[matched] += 0.4
-    highest = np.argsort(-scores[~matched], kind="stable")[:91] + 200  # one more than 5 % of 1,800
-    rows = np.concatenate([np.arange(200), highest])
-    for far in (0.05, 0.01, 0.001):
-        expected = verification.tar_at_far(scores, matched, far)
-        found = verification.tar_at_far(scores[rows], matched[rows], far, 1800)
-        assert found[1:] == expected[1:] and ((scores >= found.threshold) == (scores >= expected.threshold)).all()
-    with pytest.raises(ValueError, match="91 of 1,800 mismatched pairs are too few for a rate of 0.06"):
-        verification.tar_at_far(scores[rows], matched[rows], 0.06, 1800)
-    with pytest.raises(ValueError, match="mismatched=90, but the list alone has 91"):
-        verification.tar_at_far(scores[rows], matched[rows], 0.01, 90)
-
-
 @pytest.mark.parametrize("figure", PAIR_FIGURES)
 def test_every_figure_refuses_what_it_cannot_measure(figure):
     with pytest.raises(ValueError, match="only one kind of pair"):

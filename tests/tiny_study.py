@@ -28,7 +28,8 @@ PATCHES = (
 ORDER = [study.Trial("", 7), study.Trial("gamma=128.0", 7), study.Trial("epochs=1", 7), study.Trial("", 8)]
 ORDER.append(study.Trial("gamma=128.0", 8))
 EVERYTHING = ("loss", "minutes", "search")
-IDENTITY = {"format": 1, "base": "b", "code": "c", "data": "d", "faces": "real"}
+IDENTITY = {"format": 1, "recipe": 1, "data": "d", "faces": "real"}
+DATABASE = "experiments-recipe-1.db"
 
 
 def open_tiny(folder, new_start=False, **changes):

@@ -14,8 +14,8 @@ from facelib.config import ROOT, Config, ConfigError
 from facelib.experiments import study
 from facelib.experiments.queue import claim, record
 from facelib.experiments.storage import SEARCH, Storage, exclusive, open_storage, over
-from facelib.experiments.summary import is_stale, machine_seconds
-from facelib.experiments.table import COMPLETE, ERROR, TableError, read_table, table_path, trial_of
+from facelib.experiments.summary import is_earlier, machine_seconds, newest
+from facelib.experiments.table import COMPLETE, ERROR, TableError, read_table, table_path
 from facelib.identities import NoFacesError
 from facelib.progress import VARIABLE
 from facelib.results import digest
@@ -48,7 +48,7 @@ def work(config: Config, tables, workers: int = 1) -> int:
         return NOTHING_LEFT
     places = study.declared().get(claimed.trial, [(SEARCH, claimed.trial.settings)])
     print(f"\n{_progress(storage, tables)}\n{_name(claimed.trial, places)}", flush=True)
-    folder = storage.folder / "runs" / digest(*claimed.trial, workers, processor())  # anew if computed otherwise
+    folder = storage.path.parent / "runs" / digest(*claimed.trial, workers, processor())  # anew if computed otherwise
     try:
         with_test = any(table in study.TESTED for table, _ in places)
         row = run_trial(claimed.trial, config.data or "drawn", folder, with_test)
@@ -71,7 +71,7 @@ def _name(trial, places):
 
 
 def _over(storage):
-    with exclusive(storage.folder, storage.table):
+    with exclusive(storage.path, storage.table):
         return over(storage)
 
 
@@ -138,16 +138,15 @@ def _end_with_the_parent():
 def show(config: Config, tables) -> None:
     """Print the declared trials of `tables` and those of the search, each with its state in the table."""
     path = table_path(config)
-    rows = {trial_of(row): row for row in read_table(path)}
-    if is_stale(rows.values()):
-        print(f"{path} holds trials of another base of the study; a run would ask to have it moved away\n")
+    rows = newest(read_table(path))
     places = study.declared([name for name in tables if name != SEARCH])
     if SEARCH in tables:
         places |= {trial: [(SEARCH, trial.settings)] for trial in rows if study.is_searched(trial)}
     for trial, names in places.items():
         row = rows.get(trial, {"state": "to do"})
         figure = f"{row['validation_roc_auc']:.4f}" if row["state"] == COMPLETE else row["state"]
-        print(f"{figure:>8}  {_name(trial, names)}")
+        earlier = f", recipe {row['recipe']}: to do with {study.RECIPE}" if is_earlier(row) else ""
+        print(f"{figure:>8}  {_name(trial, names)}{earlier}")
 
 
 def main() -> None:

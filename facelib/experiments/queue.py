@@ -17,10 +17,10 @@ from facelib.experiments.storage import (
     distributions,
     exclusive,
     over,
-    recorded,
+    save_table,
     trial_in,
 )
-from facelib.experiments.table import COMPLETE, ERROR, write_table
+from facelib.experiments.table import COMPLETE, ERROR
 
 MOST_KILLS = 3  # of one trial; then it is given up until the next start
 STARTUP_TRIALS = 4  # of the search, drawn at random before the sampler has a say
@@ -39,7 +39,7 @@ def claim(storage: Storage, tables) -> Claim | None:
     """Take the next trial of `tables` (names, SEARCH among them); None where each is over or taken."""
     from optuna.samplers import TPESampler
 
-    with exclusive(storage.folder, storage.table):
+    with exclusive(storage.path, storage.table):
         _fail_killed(storage)
         done = over(storage)
         busy = {trial_in(t) for t in all_trials(storage) if t.state.name == "RUNNING"}
@@ -72,13 +72,13 @@ def _take(storage, optuna_study, ticket, trial):
 
 def record(storage: Storage, claimed: Claim, row: dict | None) -> None:
     """Say what came out of a trial, and write the table; with None it was interrupted, and comes up again."""
-    with exclusive(storage.folder, storage.table), claimed.lock:
+    with exclusive(storage.path, storage.table), claimed.lock:
         claimed.ticket.set_user_attr(*(("row", {**row, **storage.identity}) if row else ("interrupted", True)))
         if row and row["state"] == COMPLETE:
             claimed.optuna_study.tell(claimed.ticket, row["validation_roc_auc"])
         else:
             claimed.optuna_study.tell(claimed.ticket, state=_fail())
-        write_table(storage.table, list(recorded(storage).values()))
+        save_table(storage)
         _lock_path(storage, claimed.optuna_study, claimed.ticket).unlink()
 
 
@@ -117,4 +117,4 @@ def _fail():
 
 
 def _lock_path(storage, optuna_study, ticket):
-    return storage.folder / f"{storage.table.stem}-{optuna_study.study_name}-{ticket.number}.lock"
+    return storage.path.with_name(f"{storage.path.stem}-{optuna_study.study_name}-{ticket.number}.lock")

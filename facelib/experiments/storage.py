@@ -25,9 +25,10 @@ PASSING = ("database is locked", "disk is full", "disk I/O error", "readonly dat
 class Storage(NamedTuple):
     """The storage of a study, open."""
 
-    folder: Path  # of the storage, the locks, and the checkpoints of trials that are not over
+    path: Path  # of the file; beside it lie the locks, and the checkpoints of trials that are not over
     table: Path  # the CSV file
-    identity: dict  # format, base, code, data and faces, the same for all trials
+    identity: dict  # format, recipe, data and faces, the same for all trials
+    earlier: list[dict]  # rows of the table that are of another recipe
     tables: object  # optuna.Study with the declared trials, which have no parameters
     search: object  # optuna.Study with those of the search
     start: int  # how often `make experiments` was started
@@ -36,6 +37,7 @@ class Storage(NamedTuple):
 def open_storage(folder: Path, table: Path, identity: dict, new_start: bool = False) -> Storage:
     """Open the storage in `folder`, or make one that takes over the trials that are over in `table`.
 
+    Each recipe, see `study.RECIPE`, has a storage of its own; the rows of others stay in the table as they are.
     With `new_start`, trials that ended in an error are run again.
 
     Raises:
@@ -47,11 +49,13 @@ def open_storage(folder: Path, table: Path, identity: dict, new_start: bool = Fa
         raise TableError("Optuna is not installed: pip install -e '.[experiments]'") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
-    path = _path(folder, table)
-    with exclusive(folder, table):
-        rows = read_table(table)
+    path = folder / f"{table.stem}-recipe-{identity['recipe']}.db"
+    with exclusive(path, table):
+        rows, earlier = read_table(table), []
         for row in rows:
             check_study(row, identity, str(table))
+            if row["recipe"] != identity["recipe"]:
+                earlier.append(row)
         try:
             rdb = optuna.storages.RDBStorage(f"sqlite:///{path}", {"connect_args": {"timeout": BUSY_SECONDS}})
         except RuntimeError as error:  # written by another version
@@ -62,12 +66,12 @@ def open_storage(folder: Path, table: Path, identity: dict, new_start: bool = Fa
         parts = [_open_study(optuna, rdb, name, identity, path) for name in ("tables", SEARCH)]
         start = parts[0].user_attrs.get("start", 0) + new_start
         parts[0].set_user_attr("start", start)
-        storage = Storage(folder, table, identity, *parts, start)
+        storage = Storage(path, table, identity, earlier, *parts, start)
         known = recorded(storage)
         for row in rows:
-            if row["state"] != ERROR and trial_of(row) not in known:
+            if row not in earlier and row["state"] != ERROR and trial_of(row) not in known:
                 add_row(storage, row)
-        write_table(table, list(recorded(storage).values()))
+        save_table(storage)
     return storage
 
 
@@ -116,6 +120,11 @@ def recorded(storage: Storage) -> dict[study.Trial, dict]:
     return {trial_of(t.user_attrs["row"]): t.user_attrs["row"] for t in all_trials(storage) if "row" in t.user_attrs}
 
 
+def save_table(storage: Storage) -> None:
+    """Write the table: every trial that came to an end, with this recipe or another."""
+    write_table(storage.table, [*storage.earlier, *recorded(storage).values()])
+
+
 def over(storage: Storage) -> dict[study.Trial, dict]:
     """The rows of the trials that are not to be run again, by trial."""
     rows = {}
@@ -133,8 +142,8 @@ def trial_in(ticket) -> study.Trial | None:
 
 
 @contextmanager
-def exclusive(folder: Path, table: Path):
-    """Hold the lock of the storage in `folder`, or wait for it, and say what to do where Optuna cannot use it.
+def exclusive(path: Path, table: Path):
+    """Hold the lock of the storage at `path`, or wait for it, and say what to do where Optuna cannot use it.
 
     Raises:
         TableError: the storage is busy, cannot be written, is damaged, or of another version of Optuna.
@@ -143,7 +152,7 @@ def exclusive(folder: Path, table: Path):
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        with open(folder / "queue.lock", "a") as file:
+        with open(path.with_name("queue.lock"), "a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
     except (SQLAlchemyError, OptunaError) as error:
@@ -156,8 +165,4 @@ def exclusive(folder: Path, table: Path):
                 f"is no storage of this version of Optuna ({reason}): move it away; trials that are over are taken"
                 f" over from {table}"
             )
-        raise TableError(f"{_path(folder, table)} {message}") from None
-
-
-def _path(folder, table):
-    return folder / f"{table.stem}.db"
+        raise TableError(f"{path} {message}") from None

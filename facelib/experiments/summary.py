@@ -8,7 +8,7 @@ from typing import NamedTuple
 from facelib.experiments import study
 from facelib.experiments.table import COMPLETE, trial_of
 
-ALIKE = ("workers", "processor", "tensorflow", "keras", "bfloat16")  # columns, see `computed_alike`
+ALIKE = ("recipe", "workers", "processor", "tensorflow", "keras", "bfloat16")  # columns, see `computed_alike`
 
 
 class Summary(NamedTuple):
@@ -36,7 +36,7 @@ def summarise(rows: list[dict], table: str) -> list[Summary]:
 
     Differences are between trials with the same seed that were computed alike, and None where there are none.
     """
-    by_trial = {trial_of(row): row for row in rows}
+    by_trial = newest(rows)
     summaries, first = [], []
     for name, overrides in study.TABLES[table].items():
         trials = [study.Trial(study.settings_of(overrides), seed) for seed in study.seeds_of(table)]
@@ -69,7 +69,7 @@ def lead_spread(summary: Summary, other: Summary) -> float | None:
 
 
 def computed_alike(row: dict, other: dict) -> bool:
-    """Whether the figures of two trials may be compared: as many threads, one processor, the same versions.
+    """Whether the figures of two trials may be compared: one recipe, as many threads, one processor, the same versions.
 
     Otherwise their arithmetic is rounded in other ways, and after some hundred steps the figures differ by thousandths.
     A trial that asks to go without bfloat16 is compared with those that have it.
@@ -85,10 +85,14 @@ def causes(rows: list[dict]) -> dict[str, int]:
     return dict(Counter(named).most_common())
 
 
-def is_stale(rows: Iterable[dict]) -> bool:
-    """Whether the base of the study has changed since `rows` were recorded."""
-    base = study.base_digest()
-    return any(row["base"] != base for row in rows)
+def newest(rows: Iterable[dict]) -> dict[study.Trial, dict]:
+    """The row of each trial, that of the highest recipe where there are several."""
+    return {trial_of(row): row for row in sorted(rows, key=lambda row: row["recipe"])}
+
+
+def is_earlier(row: dict) -> bool:
+    """Whether `row` was recorded with another recipe than that of now, see `study.RECIPE`."""
+    return row.get("recipe", study.RECIPE) != study.RECIPE
 
 
 def machine_seconds(row: dict) -> float:
@@ -97,10 +101,11 @@ def machine_seconds(row: dict) -> float:
 
 
 def searched(rows: list[dict]) -> list[dict]:
-    """The complete trials of the search, each with the values of its settings, the best first."""
-    points = []
+    """The complete trials of the search with the newest recipe, each with its settings' values, the best first."""
+    points, rows = [], [row for row in rows if study.is_searched(trial_of(row)) and row["state"] == COMPLETE]
+    newest_recipe = max((row["recipe"] for row in rows), default=None)
     for row in rows:
-        if study.is_searched(trial_of(row)) and row["state"] == COMPLETE:
+        if row["recipe"] == newest_recipe:
             settings = dict(item.split("=") for item in row["settings"].split())
             points.append({name: float(settings[name]) for name in study.SEARCH} | row)
     return sorted(points, key=lambda point: (-point["validation_roc_auc"], point["settings"]))

@@ -19,10 +19,10 @@ COLUMNS = {
     "test_accuracy": float, "test_best_accuracy": float, "test_roc_auc": float,
     "joined_test_accuracy": float, "joined_test_best_accuracy": float, "joined_test_roc_auc": float,
     "steps": int, "images": int, "seconds": float, "images_per_second": float, "workers": int,
-    "format": int, "base": str, "code": str, "data": str, "faces": str, "commit": str,
+    "format": int, "recipe": int, "data": str, "faces": str, "commit": str,
     "python": str, "tensorflow": str, "keras": str, "numpy": str, "processor": str, "bfloat16": str,
 }  # fmt: skip
-STUDY = ("format", "base", "code", "data")  # rows that differ in one of these are not of one study
+STUDY = ("format", "data")  # rows that differ in one of these are not of one study
 REAL, DRAWN = "experiments.csv", "experiments-drawn.csv"
 COMPLETE, FAILED, ERROR = STATES = ("complete", "failed", "error")
 SHARES = (
@@ -63,13 +63,17 @@ def trial_of(row: dict) -> study.Trial:
 
 
 def write_table(path: Path, rows: list[dict]) -> None:
-    """Write `rows` to `path`, the whole file or nothing, sorted by settings and seed; a figure has six digits."""
+    """Write `rows` to `path`, the whole file or nothing, by settings, seed and recipe; a figure has six digits."""
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for row in sorted(rows, key=trial_of):
+    for row in sorted(rows, key=_key):
         writer.writerow([_text(row.get(name)) for name in COLUMNS])
     write_atomically(path, content.getvalue())
+
+
+def _key(row):
+    return *trial_of(row), row["recipe"]
 
 
 def _text(value):
@@ -96,9 +100,9 @@ def read_table(path: Path) -> list[dict]:
     rows, seen = [], set()
     for number, fields in enumerate(lines[1:], 2):
         row = _row(f"{path}, line {number}", lines[0], fields)
-        if trial_of(row) in seen:
+        if _key(row) in seen:
             raise TableError(f"{path}, line {number}: a second row for settings {row['settings']!r}, {row['seed']}")
-        seen.add(trial_of(row))
+        seen.add(_key(row))
         rows.append(row)
     return rows
 
@@ -121,7 +125,7 @@ def _row(place, header, fields):
         raise TableError(f"{place}: state is {row['state']!r}, one of {', '.join(STATES)}")
     if not SETTINGS.fullmatch(row["settings"]):
         raise TableError(f"{place}: settings are {row['settings']!r}, expected key=value")
-    needed = ("seed", "format") + (SHARES[:2] if row["state"] == COMPLETE else ())
+    needed = ("seed", "format", "recipe") + (SHARES[:2] if row["state"] == COMPLETE else ())
     for name in needed:
         if row[name] is None:
             raise TableError(f"{place}: {name} is empty")
@@ -134,10 +138,9 @@ def check_study(found: dict, expected: dict, place: str) -> None:
     Raises:
         TableError: says what differs, and what to do.
     """
-    words = {"format": "format of the trials", "base": "base of the study", "code": "code that trains", "data": "data"}
     for name in STUDY:
         if found.get(name) != expected[name]:
             raise TableError(
-                f"trials of another {words[name]} ({found.get(name)}, now {expected[name]}) cannot be mixed with new"
+                f"trials of another {name} ({found.get(name)}, now {expected[name]}) cannot be mixed with new"
                 f" ones: move {place} away to start anew"
             )

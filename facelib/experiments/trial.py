@@ -19,14 +19,14 @@ from facelib.embedding import embed, pair_scores
 from facelib.experiments import study
 from facelib.experiments.table import COMPLETE, ERROR, FAILED
 from facelib.pairs import load_pairs
-from facelib.results import commit, digest_modules
+from facelib.results import commit
 from facelib.synthetic import draw_faces
 from facelib.texture import join
 from facelib.training import Schedule, train
 
 
 def identify_study(data: str) -> dict:
-    """What all trials of one study on the faces in `data` have in common: format, base, code, data and their kind.
+    """What all trials of one study on the faces in `data` have in common: format, recipe, data and their kind.
 
     Raises:
         ConfigError, NoFacesError: there are no faces to train on. CheckpointError: see `recipe.load_split`.
@@ -36,8 +36,7 @@ def identify_study(data: str) -> dict:
         draw_faces(config)
     return {
         "format": study.FORMAT,
-        "base": study.base_digest(),
-        "code": digest_modules([*recipe.DECISIVE, *streams.DECISIVE]),
+        "recipe": study.RECIPE,
         "data": recipe.load_split(config).faces.digest,
         "faces": "drawn" if config.drawn else "real",
     }
