@@ -20,7 +20,7 @@ CHOICES = {
 }
 AT_LEAST_ONE = (
     "epochs", "steps_per_epoch", "identities_per_batch", "embedding_size", "comparison_steps", "identities_limit",
-    "images_limit", "validation_images", "texture_dimensions", "texture_components", "texture_images",
+    "images_limit", "validation_images", "validation_pairs_limit", "texture_dimensions", "texture_components", "texture_images",
     "rareness_neighbours",
 )  # fmt: skip
 
@@ -50,6 +50,7 @@ class Config:
     test_crop: tuple = ()  # left, top, side of the square in a test frame; (): found by `alignment`
     validation_share: float = 0.12  # of the identities, held out from training
     validation_images: int = 10  # per identity, in validation pairs
+    validation_pairs_limit: int = 6000  # of each kind; as many as LFW has in all, of 133 identities with 10 images
 
     # batches
     identities_per_batch: int = 16  # P

@@ -29,7 +29,7 @@ def fit_discriminant(
         block_sizes: sizes of the blocks of columns, F in all.
         dimensions: of the principal components; at most those in which the features vary are taken.
         components: q, of the result. shrinkage: positive.
-        copies: (n, F) float32 features of the same images, varied, one array at a time.
+        copies: (b, F) float32 features of the same images, varied; blocks of any sizes that make n rows for each copy.
 
     Returns:
         mean (F,) and projection (F, q) float32: ``(x - mean) @ projection`` has unit variance within identities.
@@ -54,10 +54,10 @@ def fit_discriminant(
         raise TooFewImagesError(f"{n} images vary in {varied} directions, which is below {components}: add images")
     kept = slice(-1, -varied - 1, -1)
     basis = features.T @ (vectors[:, kept] / np.sqrt(values[kept])).astype(np.float32)  # shape (F, dimensions)
-    parts = [features @ basis] + [((copy - mean) * scales) @ basis for copy in copies]
-    reduced = np.concatenate(parts).astype(np.float64)
+    reduced = np.concatenate([features @ basis] + [((block - mean) * scales) @ basis for block in copies])
+    reduced = reduced.astype(np.float64)
 
-    within = _scatter_within(reduced, np.tile(labels, len(parts)))
+    within = _scatter_within(reduced, np.tile(labels, len(reduced) // n))
     within += shrinkage * np.trace(within) / len(within) * np.eye(len(within))
     whitening = np.linalg.inv(np.linalg.cholesky(within)).T
     _, directions = np.linalg.eigh(np.cov(reduced @ whitening, rowvar=False))

@@ -6,9 +6,14 @@ import tensorflow as tf
 from facelib.cohort import Cohort, combine, rareness
 from facelib.images import SIZE
 
+BLOCK = 2**24  # numbers of either side of the pairs that are compared at once
+
 
 def build_embedder(model, flip_average: bool = False, batch_size: int = 64, traced: bool = True):
-    """Function from (n, 112, 112, 3) uint8 images to (n, d) float32 embeddings of unit norm, by `model` as it is then.
+    """Function from images, and which of them, to embeddings (n, d) float32 of unit norm, by `model` as it is then.
+
+    Images are (m, 112, 112, 3) uint8, may be memory-mapped, and `batch_size` of them are in memory at once; with rows
+    (n,) int these images of them are embedded, without all n = m.
 
     Args:
         model: maps (N, 112, 112, 3) float32 in [0, 255] to (N, d) unit-norm embeddings.
@@ -33,19 +38,20 @@ def build_embedder(model, flip_average: bool = False, batch_size: int = 64, trac
         forward = tf.function(forward, input_signature=[tf.TensorSpec((None, SIZE, SIZE, 3), tf.uint8)])
         forward = forward.get_concrete_function()  # TensorFlow warns where one tf.function after another is traced late
 
-    def embedder(pixels):
+    def embedder(pixels, rows=None):
         if pixels.dtype != np.uint8 or pixels.shape[1:] != (SIZE, SIZE, 3):  # traced would cast, or crash
             raise ValueError(f"images are {pixels.dtype} {pixels.shape}; expected uint8 (n, {SIZE}, {SIZE}, 3)")
-        starts = range(0, len(pixels), batch_size)
-        parts = [forward(tf.constant(pixels[start : start + batch_size])).numpy() for start in starts]
+        rows = np.arange(len(pixels)) if rows is None else rows
+        starts = range(0, len(rows), batch_size)
+        parts = [forward(tf.constant(pixels[rows[start : start + batch_size]])).numpy() for start in starts]
         return np.concatenate(parts) if parts else np.zeros((0, model.output_shape[-1]), np.float32)
 
     return embedder
 
 
-def embed(model, pixels, flip_average: bool = False, batch_size: int = 64) -> np.ndarray:
-    """Embeddings (n, d) of the images `pixels` (n, 112, 112, 3), each embedded once; see `build_embedder`."""
-    return build_embedder(model, flip_average, batch_size)(pixels)
+def embed(model, pixels, flip_average: bool = False, batch_size: int = 64, rows=None) -> np.ndarray:
+    """Embeddings (n, d) of the images `pixels`, or of the `rows` (n,) of them, each once; see `build_embedder`."""
+    return build_embedder(model, flip_average, batch_size)(pixels, rows)
 
 
 def pair_scores(
@@ -59,7 +65,11 @@ def pair_scores(
     Args:
         embeddings: (n, d), unit norm. first, second: (pairs,) int, rows of `embeddings`.
     """
-    products = np.einsum("pd,pd->p", embeddings[first], embeddings[second], dtype=np.float64)
+    products = np.empty(len(first))
+    size = max(BLOCK // embeddings.shape[1], 1)
+    for start in range(0, len(first), size):
+        some = slice(start, start + size)
+        products[some] = np.einsum("pd,pd->p", embeddings[first[some]], embeddings[second[some]], dtype=np.float64)
     scores = np.clip((products + 1) / 2, 0.0, 1.0)
     rare = rareness(embeddings, cohort)
     return combine(scores, rare[first], rare[second], cohort)

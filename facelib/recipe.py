@@ -172,7 +172,7 @@ def score_with(config: Config, split: Split, model, cohort: Cohort | None = None
     rows, places = np.unique(np.concatenate([split.first, split.second]), return_inverse=True)
     first, second = places.reshape(2, -1)
     embedder = build_embedder(model, config.flip_average)
-    return lambda: pair_scores(embedder(split.faces.pixels[rows]), first, second, cohort)
+    return lambda: pair_scores(embedder(split.faces.pixels, rows), first, second, cohort)
 
 
 def validate_with(config: Config, split: Split, model, cohort: Cohort | None = None):

@@ -54,15 +54,20 @@ def fit_texture(config: Config, split: Split) -> keras.Model:
     forward = tf.function(layer, input_signature=[tf.TensorSpec((None, SIZE, SIZE, 3), tf.uint8)])
 
     def features_of(images):
-        starts = track(range(0, len(images), BATCH), "texture", f"batches of {BATCH} images")
-        return np.concatenate([forward(images[start : start + BATCH]).numpy() for start in starts])
+        for start in track(range(0, len(images), BATCH), "texture", f"batches of {BATCH} images"):
+            yield forward(images[start : start + BATCH]).numpy()
 
     pixels = split.faces.pixels[rows]
+    features = np.empty((len(rows), sum(block_sizes())), np.float32)  # the one large array here
+    for number, block in enumerate(features_of(pixels)):
+        features[number * BATCH : (number + 1) * BATCH] = block
     copies = (
-        features_of(warp(pixels, config.seed, copy, COPIES_STRENGTH)) for copy in range(config.texture_copies)
-    )  # one at a time
+        block
+        for copy in range(config.texture_copies)
+        for block in features_of(warp(pixels, config.seed, copy, COPIES_STRENGTH))
+    )
     mean, projection = fit_discriminant(
-        features_of(pixels),
+        features,
         labels,
         block_sizes(),
         config.texture_dimensions,
@@ -103,7 +108,7 @@ def embed_cohort(config: Config, split: Split, model: keras.Model) -> Cohort | N
     if not config.rareness_weight:
         return None
     rows = choose_cohort(split.training_labels, config.seed)
-    embeddings = embed(model, split.faces.pixels[rows], config.flip_average)
+    embeddings = embed(model, split.faces.pixels, config.flip_average, rows=rows)
     return Cohort(embeddings, config.rareness_neighbours, config.rareness_weight)
 
 

@@ -119,7 +119,7 @@ def write_training(config):
     scores = recipe.score_with(config, split, model, cohort)()
     threshold, accuracy = verification.best_threshold(scores, split.matched)
     held = np.flatnonzero(split.training_labels < 0)
-    embeddings = embed(model, split.faces.pixels[held], config.flip_average)
+    embeddings = embed(model, split.faces.pixels, config.flip_average, rows=held)
     people = split.faces.table.labels[held]
     files = {"texture": streams.texture_file(config, split.faces.digest)}
     files["cohort"] = streams.save_cohort(cohort, config.interim / "cohorts")

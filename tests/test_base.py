@@ -8,9 +8,6 @@ import json
 import sys
 from pathlib import Path
 
-import numpy as np
-import pytest
-
 from facelib import config as config_module
 from facelib.experiments import study
 
@@ -43,7 +40,10 @@ def measure() -> dict:
         found = step(*next(batches), tf.constant(sampler.batch(number), tf.int32))
         rows.append([float(found[name]) for name in FIGURES])
     settings = vars(study.configure(study.Trial("", study.SEEDS[0]), "drawn"))
-    figures = {name: [float(f"{value:.6g}") for value in column] for name, column in zip(FIGURES, zip(*rows))}
+    figures = {
+        name: [float(f"{value:.6g}") for value in column]
+        for name, column in zip(FIGURES, zip(*rows, strict=True), strict=True)
+    }
     return {"recipe": study.RECIPE, "settings": json.loads(json.dumps(settings)), "figures": figures}
 
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import unit
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -11,6 +12,7 @@ from keras import layers
 from reference import rareness as slow_rareness
 from tensorflow.python.eager.polymorphic_function import polymorphic_function
 
+from facelib import embedding
 from facelib.cohort import Cohort
 from facelib.embedding import build_embedder, embed, pair_scores
 from facelib.images import SIZE
@@ -54,6 +56,20 @@ def test_embeddings_are_those_of_the_model_row_by_row(model):
     expected = [model(PIXELS[i : i + 1].astype(np.float32), training=False).numpy()[0] for i in range(11)]
     np.testing.assert_allclose(found, expected, atol=1e-6)
     np.testing.assert_allclose((found.astype(np.float64) ** 2).sum(axis=1), 1, atol=1e-6)
+
+
+def test_rows_are_embedded_batch_by_batch(model):
+    """Not all of them are gathered first: they may be tens of thousands of a memory-mapped array."""
+
+    class Pixels:
+        dtype, shape = PIXELS.dtype, PIXELS.shape
+
+        def __getitem__(self, rows):
+            assert len(rows) <= 4
+            return PIXELS[rows]
+
+    rows = np.array([3, 0, 0, 7, 5, 1, 2])
+    np.testing.assert_array_equal(embed(model, Pixels(), True, 4, rows), embed(model, PIXELS[rows], True, 4))
 
 
 @pytest.mark.parametrize("flip_average", [False, True])
@@ -165,6 +181,23 @@ def test_pair_scores_equal_their_twin(embeddings, pairs):
     np.testing.assert_allclose(scores, expected, atol=1e-7)
     assert ((scores >= 0) & (scores <= 1)).all()
     np.testing.assert_array_equal(scores, pair_scores(embeddings, second, first))
+
+
+@pytest.mark.parametrize("block", [1, 40])
+def test_pairs_are_compared_in_blocks(block, monkeypatch):
+    embeddings = unit(np.random.default_rng(3).normal(size=(9, 8)))
+    first, second = np.triu_indices(9, 1)
+    whole = pair_scores(embeddings, first, second)
+    gathered = []
+
+    class Embeddings(np.ndarray):
+        def __getitem__(self, rows):
+            gathered.append(len(rows))
+            return super().__getitem__(rows)
+
+    monkeypatch.setattr(embedding, "BLOCK", block)
+    np.testing.assert_allclose(pair_scores(embeddings.view(Embeddings), first, second), whole, atol=1e-15)
+    assert max(gathered) == max(block // 8, 1) and sum(gathered) == 2 * len(first)
 
 
 def test_scores_stay_in_their_interval_in_spite_of_rounding():
