@@ -20,8 +20,8 @@ CHOICES = {
 }
 AT_LEAST_ONE = (
     "epochs", "steps_per_epoch", "identities_per_batch", "embedding_size", "comparison_steps", "identities_limit",
-    "images_limit", "validation_images", "validation_pairs_limit", "texture_dimensions", "texture_components", "texture_images",
-    "rareness_neighbours",
+    "images_limit", "validation_images", "validation_pairs_limit", "texture_dimensions", "texture_components",
+    "texture_images", "rareness_neighbours",
 )  # fmt: skip
 
 
