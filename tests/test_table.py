@@ -61,7 +61,7 @@ def test_no_file_is_no_rows(path):
         ("0.75", "", "line 2: validation_roc_auc is empty"),
         (",7,", ",7.5,", "line 2: seed is '7.5', which is no number"),
         (",7,", ",,", "line 2: seed is empty"),
-        (",7,", ",", "line 2: 34 fields, and the header has 35"),
+        (",7,", ",", "line 2: 33 fields, and the header has 34"),
         ("complete", "COMPLETE", "line 2: state is 'COMPLETE'"),
         ("gamma=32", "<script>alert(1)</script>", "line 2: settings are"),
         ("gamma=32", "gamma 32", "line 2: settings are"),
