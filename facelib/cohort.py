@@ -4,10 +4,10 @@ A blurred, dark or average face is similar to everybody; that two such faces are
 it: images of the training identities. Nobody in it is held out for validation; whether somebody in it is in a test pair
 is known only where both bear names.
 
-Subtracting the mean similarity to the nearest of a cohort is the score normalisation of speaker verification without its
-division (Matejka et al. 2017, "Analysis of score normalization in multilingual speaker recognition", adaptive cohort),
-and the local scaling of nearest-neighbour search (Conneau et al. 2018, "Word translation without parallel data", sec.
-2.3).
+Subtracting the mean similarity to the nearest of a cohort is the score normalisation of speaker verification without
+its division (Matejka et al. 2017, "Analysis of score normalization in multilingual speaker recognition", adaptive
+cohort), and the local scaling of nearest-neighbour search (Conneau et al. 2018, "Word translation without parallel
+data", sec. 2.3).
 """
 
 from typing import NamedTuple

@@ -4,7 +4,7 @@ Each function says what a figure owes to each pair; `dyads` makes an interval of
 for the same person; people is (pairs, 2) of names or numbers, and a pair is matched where both are equal. All that take
 scores raise a ValueError for scores and people that do not fit, a score that is not finite, and pairs of one kind only.
 
-Thresholds count as fixed. Chosen on the same pairs, a threshold makes the accuracy optimistic, and its interval as well.
+Thresholds count as fixed. Chosen on the same pairs, a threshold makes an accuracy and its interval optimistic.
 """
 
 import math
