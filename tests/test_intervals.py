@@ -333,3 +333,16 @@ def coverage(repetitions, distance, seed=0):
 def test_95_percent_intervals_hold_the_truth_in_95_percent_of_simulated_lists():
     found = coverage(2000, 2.0)
     assert {name: share for name, share in found.items() if not 0.93 <= share <= 0.97} == {}
+
+
+def test_the_gain_at_the_best_threshold_of_the_same_pairs_is_optimistic():
+    """Nothing is to be gained on the threshold 1; of intervals of a fixed threshold one in forty would lie above 0."""
+    people, generator, above, gains = lfw_like_people(600, 1120), np.random.default_rng(0), [], []
+    matched = people[:, 0] == people[:, 1]
+    for _ in range(400):
+        scores = np.where(matched, 2, 0) + generator.standard_normal(len(people))
+        thresholds = verification.best_threshold(scores, matched)[0], 1.0
+        found = intervals.compare_accuracy(scores, scores, people, thresholds)
+        gains.append(found.value)
+        above.append(found.lower > 0)
+    assert min(gains) >= 0 and 0.08 < np.mean(above) < 0.17
