@@ -163,7 +163,7 @@ $(REPORTS)/html/explore.html: $(EXECUTED) $(EXPLORER)
 $(REPORTS)/report.pdf: $(EXECUTED) reports/report.typ reports/references.bib facelib/publishing/report.py
 	@$(PUBLISH).report reports/report.typ $(REPORTS)
 
-$(REPORTS)/model_card.md: $(EXECUTED) facelib/publishing/model_card.py
+$(REPORTS)/model_card.md: $(EXECUTED) $(addprefix facelib/publishing/model_card,.py .md)
 	@$(PUBLISH).model_card $(REPORTS)
 
 $(REPORTS)/checks.txt: $(REPORTS)/report.pdf facelib/publishing/checks.py
