@@ -32,7 +32,7 @@ IMPORTS_02 := alarms augmentation checkpoint cohort config configured congealing
 IMPORTS_03 := config losses pairwise plots profiles results
 IMPORTS_04 := alarms augmentation checkpoint cohort config configured congealing dataset embedding identities images losses memory mining models normalisation pairwise plots profiles progress recipe results similarity_transform training verification
 IMPORTS_05 := alarms augmentation checkpoint cohort config configured congealing dataset embedding identities images losses memory mining models normalisation pairwise plots profiles progress recipe results similarity_transform training verification
-IMPORTS_06 := alarms all_pairs augmentation calibration checkpoint cohort config configured congealing dataset discriminant embedding identities images losses memory mining models normalisation pairwise plots profiles progress recipe results similarity_transform streams texture thresholds training verification
+IMPORTS_06 := alarms all_pairs augmentation calibration checkpoint cohort config configured congealing dataset discriminant dyads embedding identities images intervals losses memory mining models normalisation pairwise plots profiles progress recipe results similarity_transform streams texture thresholds training verification
 IMPORTS_07 := all_pairs augmentation breakdown calibration cartoon checkpoint cohort config configured congealing dataset dyads embedding exploration identities images intervals lfw models normalisation pairs plots profiles progress protocols results similarity_transform synthetic texture thresholds trained verification
 IMPORTS_08 := config experiments/study experiments/summary experiments/table plots profiles results
 
@@ -163,7 +163,7 @@ $(REPORTS)/html/explore.html: $(EXECUTED) $(EXPLORER)
 $(REPORTS)/report.pdf: $(EXECUTED) reports/report.typ reports/references.bib facelib/publishing/report.py
 	@$(PUBLISH).report reports/report.typ $(REPORTS)
 
-$(REPORTS)/model_card.md: $(EXECUTED) facelib/publishing/model_card.py
+$(REPORTS)/model_card.md: $(EXECUTED) $(addprefix facelib/publishing/model_card,.py .md)
 	@$(PUBLISH).model_card $(REPORTS)
 
 $(REPORTS)/checks.txt: $(REPORTS)/report.pdf facelib/publishing/checks.py

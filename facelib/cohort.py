@@ -1,10 +1,13 @@
-"""How rare a face is among strangers, which tells how much a similarity to it is worth; NumPy only.
+"""How rare a face is in a cohort, which tells how much a similarity to it is worth; NumPy only.
 
 A blurred, dark or average face is similar to everybody; that two such faces are similar says little. The cohort shows
-it: images of people who are in no pair. Subtracting the mean similarity to the nearest of a cohort is the score
-normalisation of speaker verification without its division (Matejka et al. 2017, "Analysis of score normalization in
-multilingual speaker recognition", adaptive cohort), and the local scaling of nearest-neighbour search (Conneau et al.
-2018, "Word translation without parallel data", sec. 2.3).
+it: images of the training identities. Nobody in it is held out for validation; whether somebody in it is in a test pair
+is known only where both bear names.
+
+Subtracting the mean similarity to the nearest of a cohort is the score normalisation of speaker verification without
+its division (Matejka et al. 2017, "Analysis of score normalization in multilingual speaker recognition", adaptive
+cohort), and the local scaling of nearest-neighbour search (Conneau et al. 2018, "Word translation without parallel
+data", sec. 2.3).
 """
 
 from typing import NamedTuple
@@ -15,7 +18,7 @@ BLOCK = 1024  # embeddings whose similarities to the whole cohort are in memory 
 
 
 class Cohort(NamedTuple):
-    """Strangers, and what they have to say in a score."""
+    """Cohort embeddings and their weight in a score."""
 
     embeddings: np.ndarray  # (c, d) float32, unit norm
     neighbours: int  # so many of them, the nearest, are looked at

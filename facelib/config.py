@@ -102,7 +102,7 @@ class Config:
     # use
     flip_average: bool = True  # the embedding of a face is the mean of its own and its mirror image's
     rareness_weight: float = 0.75  # of each face's rareness in a score, see `cohort`; 0: the similarity alone
-    rareness_neighbours: int = 20  # the most similar strangers, of one image of each training identity
+    rareness_neighbours: int = 20  # the most similar of the cohort, one image of each training identity
 
     @property
     def drawn(self) -> bool:

@@ -27,7 +27,7 @@ class Interval(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A figure of one model minus that of another on the same pairs."""
+    """One figure minus another, between -1 and 1."""
 
     value: float
     standard_error: float
@@ -89,6 +89,7 @@ def to_interval(value, influences, dyads, most):
 
 
 def to_difference(value, influences, dyads):
+    """A difference of two figures on the same pairs: each pair's influence is the difference of its influences."""
     value, error = float(value), math.sqrt(dyadic_variance(influences, dyads))
     p_value = math.erfc(abs(value) / error / math.sqrt(2)) if error else float(value == 0)
     return Difference(value, error, max(value - Z * error, -1.0), min(value + Z * error, 1.0), p_value)

@@ -94,9 +94,9 @@ def build_export(model: keras.Model, cohort: Cohort | None, flip_average: bool) 
     outputs = {"embeddings": UnitNorm(name="embeddings")(embeddings)}
     if cohort is None:
         return keras.Model(inputs, outputs, name="facelib")
-    strangers = layers.Dense(len(cohort.embeddings), use_bias=False, dtype="float32", trainable=False, name="cohort")
-    nearest, _ = ops.top_k(strangers(outputs["embeddings"]), min(cohort.neighbours, len(cohort.embeddings)))
-    strangers.set_weights([cohort.embeddings.T])
+    similarities = layers.Dense(len(cohort.embeddings), use_bias=False, dtype="float32", trainable=False, name="cohort")
+    nearest, _ = ops.top_k(similarities(outputs["embeddings"]), min(cohort.neighbours, len(cohort.embeddings)))
+    similarities.set_weights([cohort.embeddings.T])
     outputs["rareness"] = ops.clip((1 - ops.mean(nearest, axis=1)) / 2, 0.0, 1.0)
     return keras.Model(inputs, outputs, name="facelib")
 

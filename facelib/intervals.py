@@ -1,8 +1,10 @@
-"""How sure verification figures are: standard errors, 95 % intervals, comparisons of two models.
+"""How sure verification figures are: standard errors, 95 % intervals, differences of two figures.
 
 Each function says what a figure owes to each pair; `dyads` makes an interval of it. Scores are (pairs,) float, higher
-for the same person; people is (pairs, 2) of names or numbers, and a pair is matched where both are equal. All raise a
-ValueError for scores and people that do not fit, a score that is not finite, and pairs of one kind only.
+for the same person; people is (pairs, 2) of names or numbers, and a pair is matched where both are equal. All that take
+scores raise a ValueError for scores and people that do not fit, a score that is not finite, and pairs of one kind only.
+
+Thresholds count as fixed. Chosen on the same pairs, a threshold makes an accuracy and its interval optimistic.
 """
 
 import math
@@ -11,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from facelib import verification
-from facelib.dyads import Difference, Interval, dyadic_variance, index_people, to_difference, to_interval
+from facelib.dyads import Difference, Interval, Z, dyadic_variance, index_people, to_difference, to_interval
 from facelib.verification import checked, counts, tar_at_far
 
 
@@ -34,14 +36,14 @@ class RocBand(NamedTuple):
 
 
 def accuracy_interval(scores, people, threshold: float) -> Interval:
-    """Accuracy at a threshold that was chosen on other pairs."""
+    """Accuracy at a threshold."""
     dyads, matched = index_people(people, scores)
     right = (checked(scores, matched)[0] >= threshold) == matched
     return to_interval(right.mean(), _share(right, np.ones_like(matched)), dyads, len(right))
 
 
 def rate_intervals(scores, people, threshold: float) -> Rates:
-    """True and false accept rate at a threshold that was chosen on other pairs: shares of the pairs of one kind."""
+    """True and false accept rate at a threshold: shares of the pairs of one kind."""
     dyads, matched = index_people(people, scores)
     accepted = checked(scores, matched)[0] >= threshold
     kinds = (matched, ~matched)
@@ -118,8 +120,13 @@ def roc_band(scores, people, fars) -> RocBand:
     return RocBand(*np.array(rows, np.float64).reshape(-1, 6).T)
 
 
-def compare_accuracy(scores, others, people, thresholds: tuple[float, float]) -> Difference:
-    """Accuracy of `scores` minus that of `others`, scores of the same pairs by another model, each at its threshold."""
+def compare_accuracy(scores, others, people, thresholds) -> Difference:
+    """Accuracy of `scores` minus that of `others`, scores of the same pairs, each at its threshold.
+
+    Args:
+        others: of another model; or `scores` themselves, to compare two thresholds.
+        thresholds: two, each a number for all pairs, or (pairs,), such as that of each pair's fold.
+    """
     dyads, matched = index_people(people, scores)
     right, also = (
         (checked(values, matched)[0] >= threshold) == matched
@@ -134,6 +141,22 @@ def compare_roc_auc(scores, others, people) -> Difference:
     dyads, matched = index_people(people, scores)
     (area, influences), (other, its) = (_placements(*checked(values, matched)) for values in (scores, others))
     return to_difference(area - other, influences - its, dyads)
+
+
+def compare_independent(first: Interval, second: Interval) -> Difference:
+    """`first` minus `second`, shares on pairs of other people, whose errors are independent.
+
+    The standard error is the root of the sum of both squares. The interval is that of Newcombe 1998, "Interval
+    estimation for the difference between independent proportions" (Statistics in Medicine 17, method 10): it adds the
+    squares of the distances to the ends of both intervals, which are not 0 where nothing was seen to vary.
+    """
+    value = first.value - second.value
+    below = math.hypot(first.value - first.lower, second.upper - second.value)
+    above = math.hypot(first.upper - first.value, second.value - second.lower)
+    p_value = math.erfc(Z * abs(value) / (below if value > 0 else above) / math.sqrt(2)) if value else 1.0
+    return Difference(
+        value, math.hypot(first.standard_error, second.standard_error), value - below, value + above, p_value
+    )
 
 
 def _share(chosen, kind):

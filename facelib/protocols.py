@@ -2,7 +2,8 @@
 
 Three accuracies answer three questions. At the threshold that is best on the test pairs: how well could one do, had one
 known the answers (optimistic). Cross-validated, LFW's View 2 (Huang et al. 2007): how well does one do that was chosen
-on other pairs of the list. At the threshold chosen on validation identities: how well does the system do as it is.
+on other pairs of the list; its standard error takes the folds for independent, so nobody may be in two of them. At the
+threshold chosen on validation identities: how well does the system do as it is.
 """
 
 from typing import NamedTuple
@@ -28,7 +29,7 @@ class CrossValidation(NamedTuple):
     thresholds: np.ndarray  # (folds,) float64
     accuracy: float  # mean over the folds
     standard_error: float  # of that mean: sigma / sqrt(folds), sigma^2 = sum (p - mean)^2 / (folds - 1)
-    standard_deviation: float  # of the folds, as peers print it: sqrt(sum (p - mean)^2 / folds)
+    standard_deviation: float  # of the folds, as peers print it: sqrt(folds - 1) times the standard error
 
 
 class TarAtFar(NamedTuple):

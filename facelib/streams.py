@@ -104,7 +104,7 @@ def texture_file(config: Config, data_digest: str) -> Path:
 
 
 def embed_cohort(config: Config, split: Split, model: keras.Model) -> Cohort | None:
-    """Strangers for the scores of `model`: one image of each training identity. None where they have no weight."""
+    """The cohort for the scores of `model`: one image of each training identity. None where it has no weight."""
     if not config.rareness_weight:
         return None
     rows = choose_cohort(split.training_labels, config.seed)

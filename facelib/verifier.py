@@ -128,7 +128,7 @@ class Verifier:
         return Embedded(tuple(readable), embeddings, self.rareness(embeddings), tuple(problems))
 
     def rareness(self, embeddings: np.ndarray) -> np.ndarray:
-        """How rare each face is among strangers, (n,) float64; 0 where the scores do not ask for it."""
+        """How rare each face is in the cohort, (n,) float64; 0 where the scores do not ask for it."""
         return rareness(embeddings, self.trained.cohort)
 
     def scores(self, embeddings: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -417,6 +417,14 @@ def share_influences(chosen, kind):
     return [(c - share) / n if k else 0.0 for c, k in zip(chosen, kind, strict=True)]
 
 
+def independent_difference(first, second):
+    """Newcombe's method 10 for two (value, standard error, lower, upper): value, standard error, lower, upper."""
+    (p, error, low, high), (q, its_error, its_low, its_high) = first, second
+    lower = (p - q) - math.sqrt((p - low) ** 2 + (its_high - q) ** 2)
+    upper = (p - q) + math.sqrt((high - p) ** 2 + (q - its_low) ** 2)
+    return p - q, math.sqrt(error**2 + its_error**2), lower, upper
+
+
 def placement_influences(scores, matched):
     """(placement - area) / n of its kind: the share of the other kind's pairs in the right order with it, ties half."""
     result = []

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from reference import dyadic_sum, placement_influences, share_influences
+from reference import dyadic_sum, independent_difference, placement_influences, share_influences
 from sklearn.metrics import average_precision_score
 
 from facelib import intervals, verification
@@ -119,6 +119,55 @@ def test_differences_are_made_of_the_differences_of_influences(dyads, threshold,
         assert [found.lower, found.upper] == pytest.approx(np.clip([area - reach, area + reach], -1, 1), abs=1e-6)
         z = abs(area) / found.standard_error
         assert found.p_value == pytest.approx(2 - 2 * NormalDist().cdf(z), abs=1e-9)
+
+
+@given(scored_dyads(), st.randoms(use_true_random=False))
+def test_two_thresholds_are_compared_pair_by_pair_where_each_pair_has_its_own(dyads, random):
+    scores, people = dyads
+    own = np.array([random.randrange(5) / 4 for _ in scores])
+    matched = people[:, 0] == people[:, 1]
+    right = np.array([(s >= t) == m for s, t, m in zip(scores, own, matched, strict=True)])
+    also = (scores >= 0.5) == matched
+    gains = [a - b for a, b in zip(right.astype(float), also.astype(float), strict=True)]
+    influences = [(gain - np.mean(gains)) / len(gains) for gain in gains]
+    found = intervals.compare_accuracy(scores, scores, people, (own, 0.5))
+    assert found.value == pytest.approx(np.mean(gains), abs=1e-12)
+    assert found.standard_error**2 == pytest.approx(dyadic_sum(influences, people), abs=1e-12)
+    everywhere = intervals.compare_accuracy(scores, scores, people, (np.full(len(scores), 0.25), 0.5))
+    assert everywhere == intervals.compare_accuracy(scores, scores, people, (0.25, 0.5))
+
+
+SHARES = st.lists(st.floats(0, 1), min_size=3, max_size=3).map(sorted)  # lower end, value, upper end
+
+
+@given(SHARES, SHARES, st.floats(0, 0.2), st.floats(0, 0.2))
+def test_the_difference_of_independent_shares_adds_the_squares_of_their_errors(one, other, error, its_error):
+    first = intervals.Interval(one[1], error, one[0], one[2])
+    second = intervals.Interval(other[1], its_error, other[0], other[2])
+    found = intervals.compare_independent(first, second)
+    assert found[:4] == pytest.approx(independent_difference(first, second), abs=1e-12)
+    assert -1 - 1e-12 <= found.lower <= found.value <= found.upper <= 1 + 1e-12
+    if min(abs(found.lower), abs(found.upper)) > 1e-9:  # the interval leaves out 0 where p < 0.05
+        assert (found.p_value < 0.05) == (found.lower > 0 or found.upper < 0)
+
+
+def wilson(right, pairs):
+    """The score interval of a share of independent pairs."""
+    p, z = right / pairs, 1.959964
+    middle, reach = p + z * z / (2 * pairs), z * math.sqrt(p * (1 - p) / pairs + z * z / (4 * pairs**2))
+    ends = [(middle + side * reach) / (1 + z * z / pairs) for side in (-1, 1)]
+    return intervals.Interval(p, math.sqrt(p * (1 - p) / pairs), *ends)
+
+
+def test_the_difference_of_independent_shares_is_newcombes():
+    """56 of 70 minus 48 of 80: 0.0524 to 0.3339 (Newcombe 1998, table II, method 10)."""
+    found = intervals.compare_independent(wilson(56, 70), wilson(48, 80))
+    assert [found.lower, found.upper] == pytest.approx([0.0524, 0.3339], abs=5e-5)
+    sure = intervals.compare_independent(wilson(20, 20), wilson(19, 20))  # nothing was seen to vary in the first
+    assert sure.value > 0 > sure.lower and sure.p_value > 0.05
+    many = intervals.compare_independent(wilson(9300, 10000), wilson(9000, 10000))
+    assert (many.upper - many.lower) / 2 == pytest.approx(1.96 * math.hypot(0.00255, 0.003), rel=0.01)
+    assert intervals.compare_independent(wilson(5, 9), wilson(5, 9)).p_value == 1
 
 
 @given(scored_dyads(), st.randoms(use_true_random=False))
@@ -284,3 +333,16 @@ def coverage(repetitions, distance, seed=0):
 def test_95_percent_intervals_hold_the_truth_in_95_percent_of_simulated_lists():
     found = coverage(2000, 2.0)
     assert {name: share for name, share in found.items() if not 0.93 <= share <= 0.97} == {}
+
+
+def test_the_gain_at_the_best_threshold_of_the_same_pairs_is_optimistic():
+    """Nothing is to be gained on the threshold 1; of intervals of a fixed threshold one in forty would lie above 0."""
+    people, generator, above, gains = lfw_like_people(600, 1120), np.random.default_rng(0), [], []
+    matched = people[:, 0] == people[:, 1]
+    for _ in range(400):
+        scores = np.where(matched, 2, 0) + generator.standard_normal(len(people))
+        thresholds = verification.best_threshold(scores, matched)[0], 1.0
+        found = intervals.compare_accuracy(scores, scores, people, thresholds)
+        gains.append(found.value)
+        above.append(found.lower > 0)
+    assert min(gains) >= 0 and 0.08 < np.mean(above) < 0.17

@@ -21,7 +21,7 @@ RESULTS = {
         checkpoint="runs/a/best.npz", texture="textures/b.npz", texture_components=40,
         alignment="alignments/d.npz", cohort="cohorts/c.npz",
         cohort_images=1056, validation_roc_auc=0.9812, validation_average_precision=0.9834,
-        validation_accuracy=0.9287, calibration=dict(
+        validation_accuracy=0.9287, validation_accuracy_interval=dict(lower=0.9012, upper=0.9488), calibration=dict(
             mismatched_pairs=225225, smallest_far=30 / 225225,
             accuracy_threshold=dict(far=None, threshold=0.6131, false_accepts=12345, true_accept_rate=0.9123),
             thresholds=[dict(far=0.01, threshold=0.6789, false_accepts=2252, true_accept_rate=0.7654)],
@@ -29,7 +29,8 @@ RESULTS = {
         probability=dict(slope=45.678, intercept=-27.5),
     ),
     "07_lfw_test": dict(
-        people=600, images=1539, pairs=1200, unreadable=2, accuracy_at_validation_threshold=0.9017,
+        people=600, images=1539, pairs=1200, unreadable=2, training_names=0, shared_names=0,
+        accuracy_at_validation_threshold=0.9017,
         roc_auc=0.9633, average_precision=0.9655, eer=0.0977, expected_calibration_error=0.0456,
         summaries=dict(configured=dict(
             roc_auc=dict(value=0.9633, lower=0.9512, upper=0.9724),
@@ -77,6 +78,7 @@ def test_numbers_are_those_of_the_results(results):
         "log(p / (1 - p)) = -27.50 + 45.68 score",
         "off by 0.046 on average",
         "| validation pairs | roc auc | 0.9812 |  |",
+        "| validation pairs | accuracy | 0.9287 | 0.9012 to 0.9488 |",
         "| accuracy | 0.6131 | 12,345 (5.48%) | 0.9123 |",
         "| false accept rate 0.01 | 0.6789 | 2,252 (1.00%) | 0.7654 |",
         "| `gamma` | 64.0 |",
@@ -89,7 +91,7 @@ def test_numbers_are_those_of_the_results(results):
         "commit 0123abc",
         "on the 2,646 validation pairs",
         "on 225,225 pairs of two held-out people",
-        "how rare both are among 1,056 strangers",
+        "how rare both are in a cohort of 1,056 training faces",
     ):
         assert line in card, line
     assert "{" not in card and "\n\n\n" not in card
@@ -99,6 +101,30 @@ def test_drawn_faces_are_labelled_before_anything_else(results):
     assert "drawn" not in build_card(results()).lower()
     card = build_card(results(data="drawn"))
     assert card.index("All faces behind these figures are drawn") < card.index("## Model") and "Drawn faces" in card
+
+
+def test_what_is_fitted_to_the_test_images_is_said(results):
+    card = build_card(results())
+    assert "| 1,200 pairs; the crop is fitted to their images |" in card
+    assert "to the mean test frame,\nwithout names and pairs: in this respect the test is transductive.\n" in card
+    assert "optimistic" in card
+    folder = results()
+    training, eda = (json.loads((folder / f"{name}.json").read_text()) for name in ("06_training", "01_eda"))
+    training["provenance"]["config"]["test_crop"] = [61, 64, 128]
+    for name, content in (("06_training", training), ("01_eda", eda | {"test_frame": [112, 112]})):
+        results()
+        (folder / f"{name}.json").write_text(json.dumps(content))
+        card = build_card(folder)
+        assert "| 1,200 pairs; nothing is fitted to them |" in card and "transductive" not in card
+
+
+def test_people_in_both_training_and_test_are_known_by_name_only(results):
+    assert "bear numbers: whether some of the test people are among them is not known. Images" in build_card(results())
+    assert "Nobody is in both training and test. Images" in build_card(results(data="drawn"))
+    folder = results()
+    content = json.loads((folder / "07_lfw_test.json").read_text()) | dict(training_names=1056, shared_names=17)
+    (folder / "07_lfw_test.json").write_text(json.dumps(content))
+    assert "1,056 training folders bear names, of which 17 are names of test people. Images" in build_card(folder)
 
 
 def test_crops_that_differ_are_among_the_limits(results):

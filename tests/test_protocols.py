@@ -30,6 +30,8 @@ def test_cross_validation_equals_its_twin(pairs, first):
     np.testing.assert_allclose(found.accuracies, accuracies)
     expected = pytest.approx((mean, standard_error, standard_deviation), abs=1e-12)
     assert (found.accuracy, found.standard_error, found.standard_deviation) == expected
+    assert found.standard_deviation == pytest.approx(np.std(found.accuracies))  # as peers print it
+    assert found.standard_deviation == pytest.approx(np.sqrt(len(accuracies) - 1) * found.standard_error)
     for number, threshold in enumerate(found.thresholds):
         others = folds != number
         assert threshold == verification.best_threshold(scores[others], matched[others])[0]

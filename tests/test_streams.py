@@ -179,12 +179,14 @@ def test_a_fit_is_named_by_the_code_that_decides_it(config, tmp_path, monkeypatc
 # the cohort
 
 
-def test_the_cohort_is_one_embedding_of_each_training_identity(configure, split):
-    config = configure("flip_average=True rareness_weight=0.5 rareness_neighbours=3")
+@pytest.mark.parametrize("flip", [True, False])
+def test_the_cohort_is_one_embedding_of_each_training_identity(configure, split, flip):
+    """With mirror images, as the embeddings that are compared with it, or without."""
+    config = configure(f"flip_average={flip} rareness_weight=0.5 rareness_neighbours=3")
     network = tiny_network("", 6, False, 1)
     cohort = streams.embed_cohort(config, split, network)
     assert cohort.embeddings.shape == (9, 6) and (cohort.neighbours, cohort.weight) == (3, 0.5)
-    everyone = embed(network, split.faces.pixels, True)
+    everyone = embed(network, split.faces.pixels, flip)
     rows = [int(np.argmin(np.abs(everyone - row).sum(1))) for row in cohort.embeddings]
     np.testing.assert_allclose(cohort.embeddings, everyone[rows], atol=1e-6)
     assert sorted(split.training_labels[rows]) == list(range(9))  # none of them held out

@@ -12,75 +12,8 @@ DRAWN = (
     "> **All faces behind these figures are drawn, not photographs.** They show that the code runs; they say nothing\n"
     "> about people, and this model must not be used on people.\n"
 )
-TEXT = """# Model card: facelib, profile {profile}
-
-{banner}## Model
-
-- {streams}: {network}, {parameters:,} parameters, embeddings of {embedding_size} numbers{texture}.
-{alignment}- Two faces get a score in [0, 1] from the cosine of their embeddings{rareness}.
-  They are called the same person where it reaches a threshold.
-- Chosen: epoch {best_epoch} of {epochs}, by the ROC AUC on held-out identities.
-- Files: {files}.
-- Code: commit {commit}; TensorFlow {versions[tensorflow]}, Keras {versions[keras]}, Python {python}; seed {seed}.
-
-## Data
-
-| | identities | images | what for |
-|---|---|---|---|
-| training | {training_identities:,} | {training_images:,} | weights, texture, mean face, cohort |
-| validation | {validation_identities:,} | {validation_images:,} | epoch, thresholds; nobody of them is trained on |
-| test | {test_people:,} | {test_images:,} | {test_pairs:,} pairs; nothing is chosen on them |
-
-{faces} faces, digest `{data_digest}`; of the test images `{test_digest}`.
-Of test frames, {test_frame} pixels, the square {test_crop} is taken.
-Images that could not be read: {unreadable}. Who is in the data, by age,
-sex or origin, is not recorded, so that figures by group are missing.
-
-## Recipe
-
-| setting | value |
-|---|---|
-{recipe}
-
-## Figures
-
-| on | figure | value | 95 % interval |
-|---|---|---|---|
-{figures}
-
-The accuracy on test pairs is at the threshold that was chosen on validation pairs.{folds}
-Intervals take into account that pairs share people; figures without one have none here. TAR at FAR, the true accept
-rate at a false accept rate, is from all pairs of {all_images:,} test images, {all_mismatched:,} of them of two people.
-
-A logistic curve, fitted to validation pairs, turns scores into probabilities p for equally many pairs of both kinds:
-log(p / (1 - p)) = {intercept:.2f} + {slope:.2f} score.
-On the test pairs they are off by {calibration_error:.3f} on average.
-
-## Thresholds
-
-The most accurate one was chosen on the {validation_pairs:,} validation pairs. The others were chosen, and all false
-accepts counted, on {mismatched:,} pairs of two held-out people{smallest}.
-
-| chosen for | threshold | false accepts there | true accept rate on validation pairs |
-|---|---|---|---|
-{thresholds}
-
-These are rates among people like those in the validation data, photographed and cropped in the same way. Elsewhere they
-differ: measure them there, with `python -m facelib evaluate`.
-
-## Intended use
-
-Teaching and research on face verification: learning how such a system is built, measured and broken. The input is two
-images that show one face each, cropped as closely as the training images.
-
-## Out of scope, and limits
-
-- Decisions about people: access, policing, hiring, border control, surveillance. No figure here supports such use.
-- Finding a person among many (1:N): thresholds are for pairs; false accepts grow with the number of comparisons.
-- There is no detection of faces and none of forged ones (a photograph held up, a mask, an edited image).
-- The training set is small and of celebrities where it is the usual one; errors are not spread evenly over groups.
-{parity}- Embeddings are biometric data, and so is the cohort of training faces that the files of the model hold.
-"""
+TEXT = Path(__file__).with_suffix(".md")  # to be formatted with what `_describe` gives
+FITTED = " It was fitted to the mean test frame,\nwithout names and pairs: in this respect the test is transductive."
 RECIPE = (
     "network", "image_size", "local_contrast", "embedding_size", "identities_per_batch", "images_per_identity",
     "augmentation", "warp_share", "loss", "margin", "gamma", "mining", "triplets_weight", "pairs_weight",
@@ -98,7 +31,7 @@ def build_card(results: Path) -> str:
     """
     try:
         eda, model, training, test = (json.loads((results / f"{name}.json").read_text()) for name in NEEDED)
-        return TEXT.format(**_describe(eda, model, training, test))
+        return TEXT.read_text(encoding="utf-8").format(**_describe(eda, model, training, test))
     except (OSError, KeyError, ValueError) as error:
         problem = f"no {error}" if isinstance(error, KeyError) else error
         raise PublishingError(f"{results}: no model card can be made of it ({problem}): `make all` again") from None
@@ -108,8 +41,9 @@ def _describe(eda, model, training, test) -> dict:
     config, calibration = training["provenance"]["config"], training["calibration"]
     drawn, smallest = training["data"] == "drawn", calibration["smallest_far"]
     parts = [training[name] for name in ("checkpoint", "texture", "alignment", "cohort") if training[name]]
-    areas = ("validation_roc_auc", "validation_average_precision", "validation_accuracy")
+    areas, sure = ("validation_roc_auc", "validation_average_precision"), training["validation_accuracy_interval"]
     figures = [("validation pairs", name.removeprefix("validation_"), training[name], None) for name in areas]
+    figures += [("validation pairs", "accuracy", training["validation_accuracy"], sure)]
     honest, everyone = test["summaries"]["configured"], test["all_pairs"]
     figures += [("test pairs", "accuracy", test["accuracy_at_validation_threshold"], honest["validation_accuracy"])]
     areas = ("roc_auc", "average_precision", "equal_error_rate")
@@ -117,6 +51,7 @@ def _describe(eda, model, training, test) -> dict:
     tars = [(f"TAR at FAR {row['far']}", row["tar"]) for row in everyone["tar_at_far"]]
     figures += [("all pairs of test images", name, tar["value"], tar) for name, tar in tars]
     pairs = calibration["mismatched_pairs"]
+    fitted = not config["test_crop"] and eda["test_frame"] != [112, 112]  # which is taken whole
     unused = () if config["network"] == "residual" else ("image_size", "local_contrast")
     unused += () if config["pairs_weight"] else ("memory_size",)
     return {
@@ -131,7 +66,7 @@ def _describe(eda, model, training, test) -> dict:
         if training["alignment"]
         else "",
         "texture": f" and {training['texture_components']} of the texture" if training["texture"] else "",
-        "rareness": f" and how rare both are among {training['cohort_images']:,} strangers"
+        "rareness": f" and how rare both are in a cohort of {training['cohort_images']:,} training faces"
         if training["cohort"]
         else "",
         "parameters": model["networks"][config["network"]]["parameters"],
@@ -143,6 +78,9 @@ def _describe(eda, model, training, test) -> dict:
         "unreadable": f"{eda['unreadable']:,} of the training folder, {test['unreadable']:,} of the test pairs",
         "recipe": _rows((f"`{name}`", config[name]) for name in RECIPE if name not in unused),
         "test_frame": "{}x{}".format(*eda["test_frame"]),
+        "fitted": "the crop is fitted to their images" if fitted else "nothing is fitted to them",
+        "transductive": FITTED if fitted else "",
+        "overlap": _overlap(training["data"], test),
         "test_crop": "left {}, top {}, side {}".format(*eda["test_crop"]),
         "parity": "".join(f"- Training and test images are not alike: {warning}\n" for warning in eda["warnings"]),
         "figures": _rows((on, name.replace("_", " "), _fixed(value), _between(i)) for on, name, value, i in figures),
@@ -163,6 +101,15 @@ def _describe(eda, model, training, test) -> dict:
             for row in (calibration["accuracy_threshold"], *calibration["thresholds"])
         ),
     }
+
+
+def _overlap(data, test) -> str:
+    if data == "drawn":
+        return "Nobody is in both training and test."
+    if not test["training_names"]:
+        return "Training folders bear numbers: whether some of the test people are among them is not known."
+    known = "{training_names:,} training folders bear names, of which {shared_names:,} are names of test people."
+    return known.format(**test)
 
 
 def _rows(rows) -> str:
