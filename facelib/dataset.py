@@ -80,8 +80,10 @@ def load_faces(folder: Path, cache_folder: Path, identities_limit=None, images_l
     parts, rows, contents, found = _decode(folder, cache_folder, listed, identities_limit or len(listed.names))
     problems += tuple(problem for part in parts for problem in part.problems)
     if not found.kept.any():
-        reason = ": ".join(map(printable, problems[0])) if problems else "each contradicts another, see notebook 01"
-        raise NoFacesError(f"{printable(folder)}: none of {len(listed.paths)} images can be read; {reason}")
+        reason = "used; all occur under two identities"
+        if not len(rows):
+            reason = "read; " + ": ".join(map(printable, problems[0]))
+        raise NoFacesError(f"{printable(folder)}: none of {len(listed.paths)} images can be {reason}")
     kept = np.flatnonzero(found.kept)
     kept = kept[_place(listed.labels[rows[kept]]) < (images_limit or len(kept))]
     chosen = np.zeros(len(listed.paths), bool)
