@@ -125,11 +125,11 @@ def describe_unread(unread: tuple[Unread, ...]) -> list[str]:
     """A line for each kind of file that is not read, the most frequent first; one line for all beyond `KINDS`."""
     ordered = sorted(unread, key=lambda row: -row.files)
     lines = [
-        f"{files:,} files not read: {printable(kind)}, such as {printable(path)}"
-        for kind, files, path in ordered[:KINDS]
+        f"not read: {printable(kind)} ({files:,}, such as {printable(example)})"
+        for kind, files, example in ordered[:KINDS]
     ]
     if rest := ordered[KINDS:]:
-        lines.append(f"{sum(row.files for row in rest):,} files not read, of {len(rest):,} other kinds")
+        lines.append(f"not read: {len(rest):,} other kinds ({sum(row.files for row in rest):,})")
     return lines
 
 

@@ -134,8 +134,8 @@ def test_kinds_that_are_not_read_are_counted_with_an_example(tmp_path):
         (".webp", 2, "1/a.WEBP"), ("no suffix", 2, "1/jpeg"),
     )  # fmt: skip
     assert describe_unread(unread)[:2] == [
-        "2 files not read: .webp, such as 1/a.WEBP",
-        "2 files not read: no suffix, such as 1/jpeg",
+        "not read: .webp (2, such as 1/a.WEBP)",
+        "not read: no suffix (2, such as 1/jpeg)",
     ]
 
 
@@ -154,8 +154,8 @@ def test_images_in_other_places_than_identities_are_named(tmp_path):
 def test_many_kinds_are_summed_up():
     unread = tuple(Unread(f".{number}", 1, f"a.{number}") for number in range(1000)) + (Unread(".webp", 7, "b\n.webp"),)
     lines = describe_unread(unread)
-    assert lines[0] == r"7 files not read: .webp, such as b\x0a.webp"
-    assert lines[-1] == "991 files not read, of 991 other kinds" and len(lines) == 11
+    assert lines[0] == r"not read: .webp (7, such as b\x0a.webp)"
+    assert lines[-1] == "not read: 991 other kinds (991)" and len(lines) == 11
 
 
 @pytest.mark.parametrize(

@@ -211,7 +211,7 @@ def test_a_folder_without_readable_images_is_refused(verifier, tmp_path):
     with pytest.raises(UnreadableImageError, match="holds no image"):
         verifier.embed_folder(tmp_path)
     (tmp_path / "a.webp").touch()
-    with pytest.raises(UnreadableImageError, match=r"holds no image .*; 1 files not read: \.webp, such as a\.webp$"):
+    with pytest.raises(UnreadableImageError, match=r"holds no image .*; not read: \.webp \(1, such as a\.webp\)$"):
         verifier.embed_folder(tmp_path)
     (tmp_path / "a.jpg").write_bytes(b"no image")
     with pytest.raises(UnreadableImageError, match="none of 1 images can be read; a.jpg: cannot identify"):
@@ -232,10 +232,8 @@ def test_a_folder_is_walked_as_training_folders_are(verifier, faces, tmp_path):
     found = verifier.embed_folder(tmp_path)
     assert found.paths == (f"{latin}/1.png", "a/1.png", "linked/1.png")
     assert found.unread == ((".webp", 2, "a.webp"), ("no suffix", 1, "c"))
-    circle, where = "is a link that leads in a circle", ("a/circle", "linked/circle")
-    assert found.problems == tuple((path, circle) for path in where) + (
-        ("nowhere.png", "is a link that leads nowhere"),
-    )
+    circles = [(path, "is a link that leads in a circle") for path in ("a/circle", "linked/circle")]
+    assert found.problems == (*circles, ("nowhere.png", "is a link that leads nowhere"))
 
 
 # what may be missing
