@@ -25,7 +25,7 @@ def write_faces(folder: Path, identities: int, images: int) -> None:
 
 def read_faces(folder: str) -> tuple[Faces, np.ndarray]:
     """The table of what `write_faces` drew, and the pixels (n, 112, 112, 3) uint8 from facelib's decoded cache."""
-    table = read_identities(Path(folder, "faces"))
+    table = read_identities(Path(folder, "faces")).faces
     return table, load_images(Path(folder, "faces"), table.paths, Path(folder, "cache")).pixels
 
 

@@ -11,6 +11,7 @@ import sys
 import warnings
 from pathlib import Path
 
+from facelib.folders import describe_unread, printable
 from facelib.profiles import PROFILES
 from facelib.startup import load_tensorflow
 
@@ -94,7 +95,9 @@ def run_embed(arguments) -> None:
     np.savez(content, embeddings=found.embeddings, rareness=found.rareness, **names)
     write_atomically(arguments.output, content.getvalue())
     _list_problems(found.problems)
-    print(f"{arguments.output}: {len(found.paths):,} embeddings of {found.embeddings.shape[1]} numbers, "
+    for line in describe_unread(found.unread):
+        print(f"left out: {line}", file=sys.stderr)
+    print(f"{printable(arguments.output)}: {len(found.paths):,} embeddings of {found.embeddings.shape[1]} numbers, "
           f"{len(found.problems):,} images left out; model {verifier.trained.fingerprint}")  # fmt: skip
 
 
@@ -143,7 +146,7 @@ def describe(data: str) -> str:
 
 def _list_problems(problems, most=20):
     for path, reason in problems[:most]:
-        print(f"left out: {path}: {reason}", file=sys.stderr)
+        print(f"left out: {printable(path)}: {printable(reason)}", file=sys.stderr)
     if len(problems) > most:
         print(f"left out: {len(problems) - most:,} more", file=sys.stderr)
 
@@ -156,7 +159,7 @@ def main(argv: list[str] | None = None) -> int:
         load_tensorflow()
         arguments.run(arguments)
     except (ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print("\n".join(map(printable, f"error: {error}".split("\n"))), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -1,11 +1,12 @@
 """Which images show whom: the sorted table of a folder, splits by identity, P x K batches, validation pairs."""
 
+import itertools
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-SUFFIXES = (".jpeg", ".jpg", ".png")
+from facelib.folders import SUFFIXES, Unread, explain, list_images, printable
 
 
 class Faces(NamedTuple):
@@ -16,38 +17,48 @@ class Faces(NamedTuple):
     names: tuple[str, ...]  # folder name of each label
 
 
+class ListedFaces(NamedTuple):
+    """What a folder of identities holds."""
+
+    faces: Faces
+    unread: tuple[Unread, ...]  # files of kinds, and images in places, that are not read
+    problems: tuple[tuple[str, str], ...]  # path and reason of links and folders that lead nowhere
+
+
 class NoFacesError(ValueError):
     """A folder that holds no usable faces, or fewer than a batch needs; the message says what was expected."""
 
 
-def read_identities(folder: Path, identities_limit: int | None = None, images_limit: int | None = None) -> Faces:
+def read_identities(folder: Path) -> ListedFaces:
     """List ``folder/<identity>/<image>``; the order does not depend on the machine.
 
-    Integer folder names are sorted as numbers, before all others. Folders without images are left out; of the rest the
-    first `identities_limit` are kept, with their first `images_limit` images.
+    Integer folder names are sorted as numbers, before all others. Folders without images are left out, and so is what
+    `folders.is_visible` does not see.
 
     Raises:
         NoFacesError: `folder` is missing, or no folder in it holds an image.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise NoFacesError(f"no folder {folder}; expected one folder per identity there, with its images inside")
-    names, files = [], []
-    for name in sorted((entry.name for entry in folder.iterdir() if entry.is_dir()), key=_numbers_first):
-        images = sorted(entry.name for entry in (folder / name).iterdir() if entry.suffix.lower() in SUFFIXES)
-        if images:
-            names.append(name)
-            files.append(images[:images_limit])
-    if not names:
-        raise NoFacesError(f"{folder} holds no identity: expected folders with images ({', '.join(SUFFIXES)}) in it")
-    names, files = names[:identities_limit], files[:identities_limit]
-    paths = tuple(f"{name}/{image}" for name, images in zip(names, files, strict=True) for image in images)
-    labels = np.repeat(np.arange(len(names), dtype=np.int32), [len(images) for images in files])
-    return Faces(paths, labels, tuple(names))
+        expected = "expected one folder per identity there, with its images inside"
+        raise NoFacesError(f"no folder {printable(folder)}; {expected}")
+    listing = images, unread, problems = list_images(folder, by_identity=True)
+    if not images:
+        expected = f"expected folders with images ({', '.join(SUFFIXES)}) in it"
+        raise NoFacesError(f"{printable(folder)} holds no identity: {expected}{explain(listing)}")
+    groups = {name: [*paths] for name, paths in itertools.groupby(images, lambda path: path.partition("/")[0])}
+    names = sorted(groups, key=_numbers_first)
+    labels = np.repeat(np.arange(len(names), dtype=np.int32), [len(groups[name]) for name in names])
+    paths = tuple(itertools.chain.from_iterable(groups[name] for name in names))
+    return ListedFaces(Faces(paths, labels, tuple(names)), unread, problems)
 
 
 def _numbers_first(name: str):
-    return (0, int(name), name) if name.isdecimal() else (1, 0, name)
+    # numbers by their digits, since a name may have more than int() takes; 045 comes next to 45
+    if name.isascii() and name.isdecimal():
+        digits = name.lstrip("0")
+        return 0, len(digits), digits, name
+    return 1, 0, "", name
 
 
 def take(faces: Faces, mask: np.ndarray) -> Faces:

@@ -180,7 +180,7 @@ def _decode_all(folder, paths, crop, array, record):
     with ThreadPoolExecutor() as pool:
         decoded = pool.map(attempt, paths, chunksize=64)
         for row, (path, image) in enumerate(track(zip(paths, decoded, strict=True), "decoding", "images", len(paths))):
-            content.update(path.encode())
+            content.update(os.fsencode(path))
             if isinstance(image, str):
                 problems.append((row, path, image))
             else:

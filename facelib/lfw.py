@@ -1,9 +1,10 @@
 """The pairs file of Labeled Faces in the Wild (Huang et al. 2007): lines to pairs with fold numbers."""
 
-import os
 import re
 from pathlib import Path
 from typing import NamedTuple
+
+from facelib.folders import is_visible, printable
 
 NAME = re.compile(r"[^\s/\\]+")
 # Images of somebody else than their name says. LFW's site lists such errors ("Errata", vis-www.cs.umass.edu/lfw), and
@@ -70,18 +71,28 @@ def read_pairs(pairs_file: Path, images_dir: Path) -> list[Pair]:
             )
         pairs.append(pair)
     paths = dict.fromkeys(path for pair in pairs for path in (pair.first, pair.second))
-    missing = [path for path in paths if not os.path.isfile(images_dir / path)]
+    missing = [path for path in paths if _is_missing(images_dir / path)]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise PairsError(
-            f"{pairs_file}: image {images_dir / missing[0]}{more} missing; is {images_dir} the right folder?"
-        )
+        image, folder = printable(images_dir / missing[0]), printable(images_dir)
+        raise PairsError(f"{pairs_file}: image {image}{more} missing; is {folder} the right folder?")
     return pairs
 
 
 def is_mislabelled(pair: Pair) -> bool:
     """Whether the list calls `pair` matched although one of its images, see `MISLABELLED`, shows somebody else."""
     return pair.matched and (pair.first in MISLABELLED) != (pair.second in MISLABELLED)
+
+
+def _is_missing(path):
+    # links that lead nowhere and folders that may not be read are there: the decoder says what is wrong with them
+    places = (path, path.parent)
+    try:
+        return not path.is_file() and not any(place.is_symlink() and not place.exists() for place in places)
+    except PermissionError:
+        return False
+    except OSError:  # such as of a name that is too long
+        return True
 
 
 def _folds(pairs_file, header):
@@ -103,7 +114,7 @@ def _pair(place, fields, fold):
         if not (number.isascii() and number.isdecimal() and len(number) < 10):
             raise PairsError(f"{place}: {number!r} is no image number")
     for person in (name, other):
-        if not NAME.fullmatch(person) or person in (".", ".."):
+        if not NAME.fullmatch(person) or not is_visible(person):
             raise PairsError(f"{place}: {person!r} is no name of a person's folder")
     if len(fields) == 4 and name == other:
         raise PairsError(f"{place}: {name!r} twice; a pair of one person is written 'name i j'")

@@ -8,6 +8,7 @@ from IPython.display import Markdown
 from matplotlib.ticker import MaxNLocator
 
 from facelib.config import Config
+from facelib.lettering import FONT, figure_text
 from facelib.results import write_atomically
 
 # Okabe and Ito 2008, "Color universal design": told apart with every common kind of colour vision
@@ -32,6 +33,7 @@ STYLE = {
     "axes.titlesize": 11,
     "figure.constrained_layout.use": True,
     "figure.dpi": 100,
+    "font.family": FONT,
     "font.size": 10,
     "grid.alpha": 0.3,
     "image.cmap": "cividis",
@@ -118,7 +120,12 @@ def score_histogram(
         axes.hist(group, bins, color=COLOURS[name], alpha=0.55, label=f"{name} ({len(group):,} pairs)")
         axes.hist(group, bins, color=COLOURS[name], histtype="step", linewidth=1.2)
     for style, (name, threshold) in zip(("--", ":", "-."), (thresholds or {}).items(), strict=False):
-        axes.axvline(threshold, color=COLOURS["threshold"], linestyle=style, label=f"threshold {name}: {threshold:.3f}")
+        axes.axvline(
+            threshold,
+            color=COLOURS["threshold"],
+            linestyle=style,
+            label=f"threshold {figure_text(name)}: {threshold:.3f}",
+        )
     axes.set(title=title, xlabel="score (0 to 1, higher for the same person)", ylabel="pairs per bin")
     axes.margins(y=0.25)  # room for the legend above the bars
     axes.legend(loc="upper center", ncols=2, fontsize=8, frameon=True, framealpha=1, edgecolor="none")
@@ -136,7 +143,7 @@ def roc(curves: dict, title: str = "Receiver operating characteristic", band=Non
         shown = dict(color=COLOURS["matched"], alpha=0.2, linewidth=0, label="95 % interval at each rate")
         axes.fill_between(band.far, band.lower, band.upper, **shown)
     for name, (false_positive_rates, true_positive_rates) in curves.items():
-        axes.plot(false_positive_rates, true_positive_rates, label=name)
+        axes.plot(false_positive_rates, true_positive_rates, label=figure_text(name))
     axes.plot([0, 1], [0, 1], color=COLOURS["neutral"], linestyle=":", label="chance")
     axes.set(title=title, xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.set(

@@ -15,6 +15,7 @@ from facelib.config import TRAINING_FOLDER, Config
 from facelib.configured import build_model, shown_size, uses_bfloat16
 from facelib.congealing import FaceAlignment, fit_alignment
 from facelib.dataset import DecodedFaces, align_faces, build_dataset, load_faces
+from facelib.duplicates import require_disjoint
 from facelib.embedding import build_embedder, pair_scores
 from facelib.identities import NoFacesError, Sampler, dense_labels, split_identities, validation_pairs
 from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
@@ -25,9 +26,9 @@ from facelib.training import Learner
 
 # a change in one of these trains again: they decide the weights, or which epoch is the best
 DECISIVE = (
-    "alarms", "augmentation", "cohort", "configured", "congealing", "dataset", "embedding", "identities", "images",
-    "losses", "memory", "mining", "models", "normalisation", "pairwise", "recipe", "similarity_transform", "training",
-    "verification",
+    "alarms", "augmentation", "cohort", "configured", "congealing", "dataset", "duplicates", "embedding", "folders",
+    "identities", "images", "losses", "memory", "mining", "models", "normalisation", "pairwise", "recipe",
+    "similarity_transform", "training", "verification",
 )  # fmt: skip
 # settings that leave the weights of the network as they are, and what the names of others of the kind begin with
 INDECISIVE = ("profile", "data", "test_crop", "comparison_steps", "texture_", "rareness_")
@@ -49,12 +50,14 @@ def load_split(config: Config) -> Split:
     """The training faces of `config`, with identities held out for validation and the pairs drawn from those.
 
     Raises:
-        NoFacesError: no faces, or too few. CheckpointError: a file that keeps the alignment is damaged.
+        NoFacesError: no faces, or too few. SharedImagesError: a content in training and validation.
+        CheckpointError: a file that keeps the alignment is damaged.
     """
     faces = load_faces(
         config.faces / TRAINING_FOLDER, config.interim / "cache", config.identities_limit, config.images_limit
     )
     training, validation = split_identities(faces.table.labels, config.validation_share, config.seed)
+    require_disjoint(faces.side("training images", training), faces.side("validation images", validation))
     pairs = validation_pairs(dense_labels(faces.table.labels, validation), config.validation_images, config.seed)
     if pairs[2].all() or not pairs[2].any():
         raise NoFacesError(
@@ -73,12 +76,8 @@ def load_split(config: Config) -> Split:
 def alignment_file(config: Config, data_digest: str) -> Path:
     """Where the mean face of `config` on these data is kept: named by all that decides it."""
     settings = [config.seed, config.validation_share, config.identities_limit, config.images_limit]
-    name = digest(
-        settings,
-        data_digest,
-        digest_modules(["congealing", "identities", "images", "similarity_transform"]),
-        tf.__version__,
-    )
+    modules = ("congealing", "dataset", "duplicates", "folders", "identities", "images", "similarity_transform")
+    name = digest(settings, data_digest, digest_modules(modules), tf.__version__)
     return config.interim / "alignments" / f"{name}.npz"
 
 

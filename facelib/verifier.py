@@ -9,7 +9,7 @@ import numpy as np
 
 from facelib.cohort import rareness
 from facelib.embedding import build_embedder, pair_scores
-from facelib.identities import SUFFIXES
+from facelib.folders import SUFFIXES, Unread, explain, list_images, printable
 from facelib.images import SIZE, SMALLEST, UnreadableImageError, decode, measure
 from facelib.progress import track
 from facelib.trained import Trained, find_threshold, load_trained
@@ -51,6 +51,7 @@ class Embedded(NamedTuple):
     embeddings: np.ndarray  # (n, d) float32, unit norm
     rareness: np.ndarray  # (n,) float64, see `cohort.rareness`; 0 without a cohort
     problems: tuple[tuple[str, str], ...]  # path and reason of each image left out
+    unread: tuple[Unread, ...]  # files of kinds that are not read
 
 
 class Verifier:
@@ -102,30 +103,33 @@ class Verifier:
             UnreadableImageError: there are none, or none of them can be read.
         """
         folder = Path(folder)
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+        listing = paths, unread, found = list_images(folder)
         if not paths:
-            raise UnreadableImageError(f"{folder} holds no image ({', '.join(SUFFIXES)})")
+            raise UnreadableImageError(f"{printable(folder)} holds no image ({', '.join(SUFFIXES)}){explain(listing)}")
 
         def attempt(path):
             try:
-                return self.read(path, crop)
+                return self.read(folder / path, crop)
             except UnreadableImageError as error:
-                return str(error).removeprefix(f"{path}: ")
+                return str(error).removeprefix(f"{folder / path}: ")
 
-        readable, problems, embeddings = [], [], []
+        readable, problems, embeddings = [], [*found], []
         with ThreadPoolExecutor() as pool:
             for start in track(range(0, len(paths), BATCH), "embedding", f"batches of {BATCH} images"):
-                names = [path.relative_to(folder).as_posix() for path in paths[start : start + BATCH]]
-                found = [*zip(names, pool.map(attempt, paths[start : start + BATCH]), strict=True)]
-                problems += [(name, reason) for name, reason in found if isinstance(reason, str)]
-                good = [(name, pixels) for name, pixels in found if not isinstance(pixels, str)]
+                names = paths[start : start + BATCH]
+                images = [*zip(names, pool.map(attempt, names), strict=True)]
+                problems += [(name, reason) for name, reason in images if isinstance(reason, str)]
+                good = [(name, pixels) for name, pixels in images if not isinstance(pixels, str)]
                 readable += [name for name, _ in good]
                 if good:
                     embeddings.append(self.embed(np.stack([pixels for _, pixels in good])))
         if not readable:
-            raise UnreadableImageError(f"{folder}: none of {len(paths)} images can be read; {': '.join(problems[0])}")
+            path, reason = problems[0]
+            raise UnreadableImageError(
+                f"{printable(folder)}: none of {len(paths)} images can be read; {printable(path)}: {reason}"
+            )
         embeddings = np.concatenate(embeddings)
-        return Embedded(tuple(readable), embeddings, self.rareness(embeddings), tuple(problems))
+        return Embedded(tuple(readable), embeddings, self.rareness(embeddings), tuple(problems), unread)
 
     def rareness(self, embeddings: np.ndarray) -> np.ndarray:
         """How rare each face is in the cohort, (n,) float64; 0 where the scores do not ask for it."""

@@ -147,7 +147,10 @@ def trained_root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     for person in range(36):
         for number in range(3):
-            write_image(folder / "faces" / TRAINING_FOLDER / str(person) / f"{number}.png", (person, number % 2))
+            path = folder / "faces" / TRAINING_FOLDER / str(person) / f"{number}.png"
+            image = Image.fromarray(write_image(path, (person, number % 2)))
+            image.putpixel((0, 0), (number, number, number))  # 0 and 2 are alike, and no duplicates
+            image.save(path)
     (folder / "faces" / TEST_FOLDER).mkdir()
     (folder / "faces" / PAIRS_FILE).write_text("1\t0\n")
     with pytest.MonkeyPatch.context() as patch:

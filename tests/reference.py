@@ -536,3 +536,26 @@ def differences(image, gap):
     above = [image[y][x] - image[y - gap][x] for y in range(gap, height) for x in range(gap, width)]
     left = [image[y][x] - image[y][x - gap] for y in range(gap, height) for x in range(gap, width)]
     return above + left
+
+
+def resolve(labels, contents):
+    """See `duplicates.resolve`: which rows stay, repeats, merged identities, contradictions, all as lists."""
+    n = len(labels)
+    sets = {label: {contents[i] for i in range(n) if labels[i] == label} for label in labels}
+    repeated = []
+    for i in range(n):
+        first = min(j for j in range(n) if (labels[j], contents[j]) == (labels[i], contents[i]))
+        if first != i:
+            repeated.append([i, first])
+    merged = []
+    for label in sorted(sets):
+        larger = [b for b in sets if sets[b] > sets[label] or (sets[b] == sets[label] and b < label)]
+        if larger:
+            merged.append([label, min(larger, key=lambda b: (-len(sets[b]), b))])
+    gone = {label for label, _ in merged}
+    holders = {c: [label for label in sets if label not in gone and c in sets[label]] for c in contents}
+    contradicted = {c for c in holders if len(holders[c]) > 1}
+    contradictions = sorted([i for i in range(n) if contents[i] == c] for c in contradicted)
+    repeats = {i for i, _ in repeated}
+    kept = [i not in repeats and labels[i] not in gone and contents[i] not in contradicted for i in range(n)]
+    return kept, repeated, merged, contradictions

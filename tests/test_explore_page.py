@@ -472,3 +472,14 @@ def test_two_pairs_of_one_image_and_one_score_have_a_page(shown, tmp_path, score
     assert shown.run("document.querySelectorAll('#rejects li').length") == 1
     assert shown.reported("Runtime.exceptionThrown") == shown.reported("Runtime.consoleAPICalled") == []
     assert "NaN" not in shown.run("document.querySelector('main').innerHTML")
+
+
+def test_names_of_any_bytes_reach_the_page():
+    """As text of UTF-8 on one line; the file of the pictures keeps them as they are."""
+    arrays, odd = made_up(), "Jos\udce9\nx"
+    people, files = arrays["people"].astype(object), arrays["files"].astype(object)
+    people[0], files[0] = odd, odd
+    found = describe({**arrays, "people": people.astype(str), "files": files.astype(str)}, MARKS)
+    whom, file = found["images"][0]
+    assert found["people"][whom] == file == r"Jos\xe9\x0ax"
+    json.dumps(found, ensure_ascii=False).encode()

@@ -1,5 +1,6 @@
+import contextlib
+import os
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from facelib.identities import (
     NoFacesError,
     Sampler,
+    _numbers_first,
     dense_labels,
     read_identities,
     split_identities,
@@ -35,7 +37,7 @@ def touch(folder, *paths):
 
 def test_integer_names_are_sorted_as_numbers_before_all_others(tmp_path):
     touch(tmp_path, "10/b.jpeg", "10/a.jpeg", "9/z.jpg", "Ann_Lee/1.png", "002/q.JPEG", "-1/x.jpeg")
-    faces = read_identities(tmp_path)
+    faces = read_identities(tmp_path).faces
     assert faces.names == ("002", "9", "10", "-1", "Ann_Lee")
     assert faces.paths == ("002/q.JPEG", "9/z.jpg", "10/a.jpeg", "10/b.jpeg", "-1/x.jpeg", "Ann_Lee/1.png")
     assert faces.labels.tolist() == [0, 1, 2, 2, 3, 4]
@@ -44,11 +46,19 @@ def test_integer_names_are_sorted_as_numbers_before_all_others(tmp_path):
 
 def test_the_order_of_a_directory_listing_does_not_matter(tmp_path, monkeypatch):  # slip 10
     touch(tmp_path, *(f"{name}/{image}.jpeg" for name in (3, 20, 100) for image in "cab"))
-    before, listed = read_identities(tmp_path), Path.iterdir
+    before, listed = read_identities(tmp_path).faces, os.scandir
     expected = [f"{name}/{image}.jpeg" for name in (3, 20, 100) for image in "abc"]
-    for order in (sorted, lambda entries: sorted(entries, reverse=True)):
-        monkeypatch.setattr(Path, "iterdir", lambda folder, order=order: iter(order(listed(folder))))
-        after = read_identities(tmp_path)
+
+    def by_name(entries):
+        return sorted(entries, key=lambda entry: entry.name)
+
+    for order in (by_name, lambda entries: by_name(entries)[::-1]):
+
+        def scan(folder, order=order):
+            return contextlib.nullcontext(order(listed(folder)))
+
+        monkeypatch.setattr(os, "scandir", scan)
+        after = read_identities(tmp_path).faces
         assert list(after.paths) == list(before.paths) == expected
         np.testing.assert_array_equal(after.labels, before.labels)
 
@@ -56,15 +66,18 @@ def test_the_order_of_a_directory_listing_does_not_matter(tmp_path, monkeypatch)
 def test_stray_files_are_ignored(tmp_path):
     touch(tmp_path, "5/a.jpeg", "5/Thumbs.db", "5/a.txt", "5/.DS_Store", "readme.jpeg", "list.txt")
     (tmp_path / "7").mkdir()
-    assert read_identities(tmp_path).paths == ("5/a.jpeg",)
+    faces, unread, problems = read_identities(tmp_path)
+    assert (faces.paths, problems) == (("5/a.jpeg",), ())
+    assert unread == ((".txt", 2, "5/a.txt"), ("image in no identity's folder", 1, "readme.jpeg"))
 
 
-def test_limits(tmp_path):
-    touch(tmp_path, "1/note.txt", *(f"{name}/{image}.jpeg" for name in (2, 3, 4) for image in "abcd"))
-    faces = read_identities(tmp_path, identities_limit=2, images_limit=3)
-    assert faces.names == ("2", "3")
-    assert faces.paths == ("2/a.jpeg", "2/b.jpeg", "2/c.jpeg", "3/a.jpeg", "3/b.jpeg", "3/c.jpeg")
-    assert faces.labels.tolist() == [0, 0, 0, 1, 1, 1]
+def test_names_of_digits(tmp_path):
+    """Equal numbers stand together, more digits than int() takes are no error, and other scripts' digits are names."""
+    names = ["0", "00", "45", "0000045", "46", "100", "²", "٣"]
+    touch(tmp_path, *(f"{name}/a.png" for name in names))
+    assert read_identities(tmp_path).faces.names == ("0", "00", "0000045", "45", "46", "100", "²", "٣")
+    long = "1" * 5000
+    assert sorted([long, "2", long[:-1] + "0", "a"], key=_numbers_first) == ["2", long[:-1] + "0", long, "a"]
 
 
 def test_missing_folder_is_named(tmp_path):
@@ -74,12 +87,13 @@ def test_missing_folder_is_named(tmp_path):
 
 @pytest.mark.parametrize("paths", [[], ["note.txt"], ["1/note.txt"]])
 def test_folder_without_usable_identities_is_named(tmp_path, paths):
-    with pytest.raises(NoFacesError, match=f"{tmp_path} holds no identity: expected folders with images"):
+    with pytest.raises(NoFacesError, match=f"{tmp_path} holds no identity: expected folders with images") as error:
         read_identities(touch(tmp_path, *paths))
+    assert all(path in str(error.value) for path in paths)
 
 
 def test_take_keeps_rows_aligned_and_labels_dense(tmp_path):
-    faces = read_identities(touch(tmp_path, "1/a.png", "2/a.png", "2/b.png", "3/a.png", "3/b.png"))
+    faces = read_identities(touch(tmp_path, "1/a.png", "2/a.png", "2/b.png", "3/a.png", "3/b.png")).faces
     kept = take(faces, np.array([True, False, False, True, False]))
     assert kept.paths == ("1/a.png", "3/a.png")
     assert kept.labels.tolist() == [0, 1]

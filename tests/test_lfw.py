@@ -94,6 +94,8 @@ def test_a_fold_has_its_matched_pairs_first(read):
         ("../images/Bo 1 12", "'../images/Bo' is no name of a person's folder"),
         (".. 1 2", "'..' is no name of a person's folder"),
         (". 1 2", "'.' is no name of a person's folder"),
+        (".Bo 1 2", "'.Bo' is no name of a person's folder"),
+        ("Bo 1 @eaDir 1", "'@eaDir' is no name of a person's folder"),
         ("Bo 1 /etc 1", "'/etc' is no name of a person's folder"),
         ("Bo 1 ..\\Bo 1", r"'..\\Bo' is no name of a person's folder"),
     ],
@@ -109,6 +111,14 @@ def test_missing_images_are_counted_and_the_first_is_named(read):
         read(f"2\n{MATCHED}\nBo 1 2\n")
     with pytest.raises(PairsError, match=r"image .*Bo/Bo_0002\.jpg and 2 more missing"):
         read("4\nBo 1 2\nBo 2 12\nBo 1 Dee 1\nCy 3 Dee 2\n")  # Bo_0002 is missing twice, but is one image
+
+
+def test_a_link_that_leads_nowhere_is_left_to_the_decoder(read, tmp_path):
+    """It is one image that cannot be read, and so is each image in a folder that is such a link."""
+    for name, target in (("Bo/Bo_0002.jpg", "nowhere"), ("Dee", "Dee")):
+        (tmp_path / "images" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "images" / name).symlink_to(target)
+    assert len(read("2\nBo 1 2\nBo 1 Dee 1\n")) == 2
 
 
 def test_a_folder_in_the_place_of_an_image_is_no_image(read, tmp_path):

@@ -372,6 +372,29 @@ def test_stamp_ignores_what_is_not_part_of_the_data_set(tmp_path, faces):
     assert not write_stamp(tmp_path / "stamp.json", "smoke", str(faces), "")[0]
 
 
+def test_stamp_ignores_what_systems_leave(tmp_path, faces):
+    """A file browser that looks into a folder does not make all notebooks run again."""
+    write_stamp(tmp_path / "stamp.json", "smoke", str(faces), "")
+    for name in (".DS_Store", "7/.DS_Store", "7/._a.jpeg", "7/Thumbs.db", "@eaDir/7/a.jpeg", ".Trash-0/files/a.jpeg"):
+        (faces / "casia-webface" / name).parent.mkdir(parents=True, exist_ok=True)
+        (faces / "casia-webface" / name).write_text("left by a system")
+    assert not write_stamp(tmp_path / "stamp.json", "smoke", str(faces), "")[0]
+
+
+def test_stamp_is_made_of_links_and_names_of_any_kind(tmp_path, faces):
+    folder = faces / "casia-webface" / "7"
+    for name in ("a\n.jpeg", "é.jpeg", "e\u0301.jpeg", os.fsdecode(b"Jos\xe9.jpeg")):
+        (folder / name).write_text("content")
+    (folder / "circle").symlink_to(folder)
+    (folder / "self.jpeg").symlink_to("self.jpeg")
+    (folder / "nowhere.jpeg").symlink_to(tmp_path / "later")
+    (faces / "labeled-faces-in-the-wild" / "B").symlink_to("nowhere")
+    assert write_stamp(tmp_path / "stamp.json", "smoke", str(faces), "")[1].startswith("profile smoke, 11 files")
+    assert not write_stamp(tmp_path / "stamp.json", "smoke", str(faces), "")[0]
+    (tmp_path / "later").write_text("the link leads somewhere")
+    assert write_stamp(tmp_path / "stamp.json", "smoke", str(faces), "")[0]
+
+
 def test_stamp_says_what_is_run_on(tmp_path, faces):
     assert write_stamp(tmp_path / "a", "smoke", "drawn", "gamma=2")[1] == "profile smoke, drawn faces, gamma=2"
     assert write_stamp(tmp_path / "a", "smoke", str(faces), "")[1] == f"profile smoke, 3 files in {Path(faces)}"

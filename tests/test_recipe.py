@@ -13,6 +13,7 @@ from conftest import tiny_network
 from facelib import configured, recipe, results, verification
 from facelib.augmentation import augment
 from facelib.congealing import fit_alignment
+from facelib.duplicates import SharedImagesError
 from facelib.embedding import embed, pair_scores
 from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
 from facelib.mining import select_triplets
@@ -361,3 +362,18 @@ def test_faces_are_aligned_where_the_configuration_asks_for_it(configure):
     again = fit_alignment(faces.pixels, training, configure().interim / "again.npz")
     for one, two in zip(again.get_weights(), aligned.alignment.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)  # slip 5: nobody who is held out is in the mean face
+
+
+def test_a_content_in_training_and_validation_is_an_error(configure, monkeypatch):
+    """Duplicates are left out before the split, so it takes faces that somebody did not look at."""
+    config, load = configure(), recipe.load_faces
+
+    def careless(*arguments):
+        faces = load(*arguments)
+        contents = faces.contents.copy()
+        contents[1::2] = contents[::2][: len(contents[1::2])]
+        return faces._replace(contents=contents[np.random.default_rng(0).permutation(len(contents))])
+
+    monkeypatch.setattr(recipe, "load_faces", careless)
+    with pytest.raises(SharedImagesError, match="among training images and among validation images.*jpeg and .*jpeg"):
+        recipe.load_split(config)

@@ -77,7 +77,7 @@ def test_layout_is_that_of_the_real_data(drawn):
     assert {path.name for path in drawn.iterdir()} == {
         TRAINING_FOLDER, TEST_FOLDER, PAIRS_FILE, "README.txt", synthetic.MARKER,
     }  # fmt: skip
-    training = read_identities(drawn / TRAINING_FOLDER)
+    training = read_identities(drawn / TRAINING_FOLDER).faces
     assert sorted(training.names, key=int) == [str(number) for number in range(5)]
     counts = np.bincount(training.labels)
     assert counts.min() >= 2 and counts.max() <= TINY.drawn_images

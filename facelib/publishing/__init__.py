@@ -3,6 +3,7 @@
 import sys
 
 from facelib.config import ConfigError
+from facelib.folders import printable
 
 
 class PublishingError(Exception):
@@ -14,6 +15,6 @@ def run(main) -> None:
     try:
         main()
     except (PublishingError, ConfigError, OSError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit("\n".join(map(printable, f"error: {error}".split("\n"))))
     except KeyboardInterrupt:
         sys.exit(130)

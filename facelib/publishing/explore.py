@@ -18,6 +18,7 @@ import jinja2
 import numpy as np
 from PIL import Image
 
+from facelib.folders import printable
 from facelib.publishing import PublishingError, run
 from facelib.publishing.html import FOLDER, find_banner
 from facelib.results import require, write_atomically
@@ -80,8 +81,8 @@ def describe(arrays: dict, marks: list[dict]) -> dict:
         "mismatched": np.sort(scores[~matched]).tolist(),
         "marks": marks,
         "pairs": list(zip(*(column.tolist() for column in columns), strict=True)),
-        "people": people.tolist(),
-        "images": list(zip(whom.tolist(), arrays["files"].tolist(), strict=True)),
+        "people": [printable(name) for name in people.tolist()],
+        "images": list(zip(whom.tolist(), map(printable, arrays["files"].tolist()), strict=True)),
         "map": list(zip(arrays["mapped"].tolist(), *points.T.round(4).tolist(), strict=True)),
         "columns": COLUMNS,
     }

@@ -1,35 +1,25 @@
 """The stamp by which make sees the configuration: rewritten only when profile, DATA, SET or the files in DATA change.
 
-Imports nothing outside the standard library and `facelib.config`, so that a second `make all` takes no time.
+Imports the standard library, `facelib.config` and `facelib.folders` only, so that a second `make all` takes no time.
 """
 
 import argparse
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from facelib.config import PAIRS_FILE, TEST_FOLDER, TRAINING_FOLDER, load_config
+from facelib.folders import printable, walk
 from facelib.publishing import run
 
 
-def list_files(folder: Path) -> list[tuple[str, int, int]]:
-    """(path below `folder`, bytes, modification time in ns) of every file of the data set, sorted by path."""
-    rows = []
-    pending = [folder / TRAINING_FOLDER, folder / TEST_FOLDER]
-    while pending:
-        with os.scandir(pending.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir():
-                    pending.append(entry.path)
-                else:
-                    rows.append(_row(folder, entry.path, entry.stat()))
-    rows.append(_row(folder, folder / PAIRS_FILE, (folder / PAIRS_FILE).stat()))
-    return sorted(rows)
-
-
-def _row(folder: Path, path, status: os.stat_result) -> tuple[str, int, int]:
-    return os.path.relpath(path, folder), status.st_size, status.st_mtime_ns
+def list_files(folder: Path) -> list[tuple]:
+    """Path below `folder`, bytes, modification time in ns and problem of every file of the data set, sorted."""
+    below = [
+        (f"{name}/{path}", *rest) for name in (TRAINING_FOLDER, TEST_FOLDER) for path, *rest in walk(folder / name)
+    ]
+    status = (folder / PAIRS_FILE).stat()
+    return sorted([*below, (PAIRS_FILE, status.st_size, status.st_mtime_ns, "")])
 
 
 def write_stamp(target: Path, profile: str, data: str, overrides: str) -> tuple[bool, str]:
@@ -49,7 +39,7 @@ def write_stamp(target: Path, profile: str, data: str, overrides: str) -> tuple[
     if changed:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(content)
-    faces = "drawn faces" if config.drawn else f"{len(files):,} files in {config.faces}"
+    faces = "drawn faces" if config.drawn else f"{len(files):,} files in {printable(config.faces)}"
     return changed, ", ".join([f"profile {profile}", faces, *overrides.split()])
 
 
