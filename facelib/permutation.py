@@ -7,10 +7,10 @@ walking"), which leaves a bijection of [0, n). Both: Black & Rogaway 2002, "Ciph
 
 import numpy as np
 
-# Of a large n, 4 rounds are enough (Luby & Rackoff). Of a small one more: with 8, every ordered pair comes first with a
-# probability of 1 / (n (n - 1)) to within 1 %, for all n.
-ROUNDS = 8
-SMALLEST_SIDE = 4  # with 2, ten rounds still favour some orders
+# 4 are enough of a large n (Luby & Rackoff). Of n = 3 to 6, 8 rounds favour some orders by 1 to 3 %, which 3.6 million
+# draws show; with 12, 2.4 million draws show nothing.
+ROUNDS = 12
+SMALLEST_SIDE = 4  # a side of 2 would need many more
 
 
 def draw_keys(generator: np.random.Generator, *shape: int) -> np.ndarray:

@@ -2,10 +2,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facelib import sampling
 from facelib.identities import NoFacesError, dense_labels
+from facelib.permutation import draw_keys
 from facelib.sampling import Sampler, validation_pairs
 
 COUNTS = st.lists(st.integers(1, 12), min_size=2, max_size=40)  # images of each identity
@@ -36,6 +39,75 @@ def test_every_identity_is_drawn_once_before_any_is_drawn_twice(n, size):
     passes = drawn[: len(drawn) // n * n].reshape(-1, n)
     assert (np.sort(passes, axis=1) == np.arange(n)).all()
     assert n < 10 or len({tuple(order) for order in passes}) == len(passes)
+
+
+@given(size=st.integers(1, 12), more=st.data(), seed=st.integers(0, 99))
+def test_batches_are_those_of_whole_passes(size, more, seed):
+    """Against the twin, which writes them out: also where a batch straddles two passes, in all later batches of both."""
+    n = more.draw(st.integers(2 * size, 4 * size + 3))
+    sampler, labels = Sampler(labels_of([2] * n), size, 2, seed), labels_of([2] * n)
+
+    def permutation(number):
+        return reference.permuted(n, draw_keys(np.random.default_rng((seed, 4, number)), 1)[:, 0])
+
+    expected = reference.identities_in_passes(permutation, n, size, passes=4)
+    steps = len(expected) // size
+    drawn = np.stack([labels[sampler.batch(step)[::2]] for step in reversed(range(steps))])[::-1]
+    assert drawn.ravel().tolist() == expected[: steps * size]
+
+
+@given(size=st.integers(1, 40), more=st.data(), seed=st.integers(0, 9))
+def test_passes_hold_every_identity_once_and_batches_none_twice(size, more, seed):
+    n = more.draw(st.integers(size, 3 * size))
+    begin = more.draw(st.sampled_from([0, 1, 10**6, 10**12])) * n  # a step with which a pass begins
+    sampler, labels = Sampler(labels_of([2] * n), size, 2, seed), labels_of([2] * n)
+    drawn = np.stack([labels[sampler.batch(step)[::2]] for step in range(begin, begin + min(n, 60))])
+    assert (np.diff(np.sort(drawn, axis=1), axis=1) > 0).all()
+    passes = drawn.ravel()[: drawn.size // n * n].reshape(-1, n)
+    assert n < 2 * size or (np.sort(passes, axis=1) == np.arange(n)).all()
+
+
+def test_with_few_identities_each_batch_is_a_draw_of_its_own():
+    labels, size = labels_of([2] * 7), 4
+    batches = [frozenset(labels[Sampler(labels, size, 2, seed=0).batch(step)]) for step in range(700)]
+    times = Counter(identity for batch in batches for identity in batch)
+    assert max(times.values()) - min(times.values()) > 2  # passes would keep this within 1
+    assert all(340 < times[identity] < 460 for identity in range(7))
+    assert sum(one == other for one, other in zip(batches, batches[1:], strict=False)) > 5  # 1 in 35 by chance
+
+
+def test_the_cost_of_a_draw_does_not_grow_with_what_is_there(monkeypatch):
+    """At most 4 P places of a permutation of the identities are computed for a batch, and P x K of the images'."""
+    computed, permute = [], sampling.permute
+    monkeypatch.setattr(
+        sampling, "permute", lambda places, *rest: computed.append(places.size) or permute(places, *rest)
+    )
+    for count in (20, 1003, 100_001):
+        sampler = Sampler(labels_of([3] * count), 10, 2, seed=0)
+        for step in (0, count // 10, count // 10 + 1, 10**12):
+            computed.clear()
+            sampler.batch(step)
+            assert sum(computed) <= 4 * 10 + 10 * 2
+
+
+def test_an_identity_with_many_images_shows_all_of_them_alike():
+    labels = labels_of([100_000, 3])
+    rows = np.stack([Sampler(labels, 2, 50, 0, repeat_images=True).batch(step) for step in range(200)])
+    many = rows[labels[rows] == 0].reshape(200, 50)
+    assert all(len(set(batch)) == 50 for batch in many.tolist())
+    assert np.bincount(many.ravel() // 10_000, minlength=10).min() > 850  # 1,000 on average
+    few = rows[labels[rows] == 1].reshape(200, 50)
+    assert {tuple(np.bincount(batch - 100_000, minlength=3).tolist()) for batch in few} <= {
+        (17, 17, 16), (17, 16, 17), (16, 17, 17)
+    }  # fmt: skip
+
+
+def test_rows_need_not_stand_in_the_order_of_their_labels():
+    labels = np.random.default_rng(0).permutation(labels_of([4] * 20)) - 1
+    sampler = Sampler(labels, 5, 4, seed=0)
+    for step in range(20):
+        groups = labels[sampler.batch(step)].reshape(5, 4)
+        assert (groups == groups[:, :1]).all() and groups.min() >= 0
 
 
 @given(n=st.integers(1, 60), size=st.integers(1, 60), seed=st.integers(0, 9), step=st.integers(0, 10**6))
@@ -160,3 +232,49 @@ def test_validation_pairs_are_the_same_for_the_same_seed():
     draws = [np.stack(validation_pairs(labels, 4, seed)) for seed in (0, 0, 1)]
     np.testing.assert_array_equal(draws[0], draws[1])
     assert not np.array_equal(draws[0], draws[2])
+
+
+@given(
+    counts=st.lists(st.integers(1, 30), max_size=12), limit=st.integers(1, 12), seed=st.integers(0, 9), data=st.data()
+)
+def test_validation_pairs_are_the_twins_where_no_cap_is_reached(counts, limit, seed, data):
+    """To the order of drawing: figures that are recorded depend on these pairs."""
+    labels = np.array(data.draw(st.permutations(labels_of(counts).tolist())), int)
+    expected, mismatched = reference.validation_pairs(labels, limit, seed)
+    for cap in (None, len(expected), len(expected) + 1):
+        first, second, matched = validation_pairs(labels, limit, seed, cap)
+        assert list(zip(first.tolist(), second.tolist(), strict=True)) == expected + mismatched
+        assert matched.tolist() == [True] * len(expected) + [False] * len(mismatched)
+        assert (first.dtype, second.dtype, matched.dtype) == (np.int64, np.int64, bool)
+
+
+@given(counts=COUNTS, limit=st.integers(2, 6), seed=st.integers(0, 9), cap=st.integers(0, 60))
+def test_a_cap_takes_whole_identities_and_cuts_the_last(counts, limit, seed, cap):
+    labels = labels_of(counts)
+    kept = np.minimum(counts, limit)
+    of_each = kept * (kept - 1) // 2
+    first, second, matched = validation_pairs(labels, limit, seed, cap)
+    assert matched.sum() == min(cap, of_each.sum())
+    possible = kept.sum() * (kept.sum() - 1) // 2 - of_each.sum()
+    assert (~matched).sum() == min(matched.sum(), possible)
+    np.testing.assert_array_equal(labels[first] == labels[second], matched)
+    assert len(set(map(frozenset, zip(first.tolist(), second.tolist(), strict=True)))) == len(first)
+    taken = Counter(labels[first[matched]].tolist())
+    assert sum(count < of_each[label] for label, count in taken.items()) <= 1
+    assert all(len({*first[labels[first] == label], *second[labels[second] == label]}) <= limit for label in taken)
+
+
+def test_a_capped_draw_is_random_in_the_seed_and_takes_no_more_people_than_it_needs():
+    labels = labels_of([15] * 400)
+    draws = [validation_pairs(labels, 10, seed, 1440) for seed in range(40)]
+    people = [frozenset(labels[np.concatenate(draw[:2])]) for draw in draws]
+    assert {(len(draw[0]), int(draw[2].sum())) for draw in draws} == {(2880, 1440)}
+    assert {len(each) for each in people} == {32}
+    assert len(set(people)) == 40 and len(frozenset.union(*people)) > 360
+    np.testing.assert_array_equal(draws[3], validation_pairs(labels, 10, 3, 1440))
+
+
+def test_a_cap_that_one_identity_fills_still_has_mismatched_pairs():
+    labels = labels_of([200_000, 200_000, 1])
+    first, _, matched = validation_pairs(labels, 200_000, 0, pairs_limit=500)
+    assert (len(first), matched.sum()) == (1000, 500)
