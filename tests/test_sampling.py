@@ -43,7 +43,7 @@ def test_every_identity_is_drawn_once_before_any_is_drawn_twice(n, size):
 
 @given(size=st.integers(1, 12), more=st.data(), seed=st.integers(0, 99))
 def test_batches_are_those_of_whole_passes(size, more, seed):
-    """Against the twin, which writes them out: also where a batch straddles two passes, in all later batches of both."""
+    """Against the twin, which writes them out: where a batch straddles two passes, in all later batches of both too."""
     n = more.draw(st.integers(2 * size, 4 * size + 3))
     sampler, labels = Sampler(labels_of([2] * n), size, 2, seed), labels_of([2] * n)
 
