@@ -90,8 +90,10 @@ def _groups(labels):
     rows = np.flatnonzero(labels >= 0)
     labels = labels[rows]
     if (labels[1:] < labels[:-1]).any():  # a folder's table is sorted, and sorting would take twice the memory
-        rows = rows[np.argsort(labels, kind="stable")]
-    return rows, np.bincount(labels)
+        order = np.argsort(labels, kind="stable")
+        rows, labels = rows[order], labels[order]
+    ends = np.arange(labels[-1] + 2 if len(labels) else 1, dtype=labels.dtype)
+    return rows, np.diff(np.searchsorted(labels, ends))  # bincount would make a copy of int64
 
 
 def _starts(sizes):
