@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facelib.identities import Faces, Sampler, read_identities
+from facelib.identities import Faces, read_identities
 from facelib.images import load_images
+from facelib.sampling import Sampler
 from facelib.synthetic import draw_face, draw_identity
 
 SQUARE = (62, 65, 126)  # of the frame, around the head

@@ -13,7 +13,7 @@ from bench.faces import build_sampler, read_faces
 from facelib.augmentation import augment
 from facelib.config import load_config
 from facelib.configured import build_model, shown_size
-from facelib.dataset import build_dataset
+from facelib.dataset import build_batches
 from facelib.losses import circle_loss
 from facelib.mining import select_triplets
 from facelib.normalisation import FusedBatchNormalization
@@ -95,8 +95,7 @@ def _draw(folder, identities, images, config):
     # the first batch as training shows it: labels, images, and the rows that they come from
     table, pixels = read_faces(folder)
     sampler, variations = build_sampler(table, identities, images), _variations(config)
-    dataset = build_dataset(pixels, table.labels, sampler, 0, *variations)
-    return *next(iter(dataset)), tf.constant(sampler.batch(0), tf.int32)
+    return next(iter(build_batches(pixels, table.labels, sampler, 0, *variations)))
 
 
 def _variations(config):

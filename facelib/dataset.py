@@ -11,10 +11,11 @@ from facelib.augmentation import augment
 from facelib.checkpoint import CheckpointError
 from facelib.duplicates import Duplicates, Side, digest_contents, digest_files, name_duplicates, resolve
 from facelib.folders import printable
-from facelib.identities import Faces, NoFacesError, Sampler, read_identities, take
+from facelib.identities import Faces, NoFacesError, read_identities, take
 from facelib.images import SIZE, load_images
 from facelib.progress import track
 from facelib.results import digest
+from facelib.sampling import Sampler
 
 BATCH = 64  # images aligned at once
 
@@ -155,6 +156,23 @@ def build_dataset(
 ) -> tf.data.Dataset:
     """Endless batches from `first_step` on: pairs of (identities, images), in that order.
 
+    They are those of `build_batches`, which takes the same arguments, without the rows.
+
+    Returns:
+        Dataset with element_spec (identities (N,) int32, images (N, size, size, 3) float32 in [0, 255]), N = P * K.
+
+    Raises:
+        ValueError: see `build_batches`.
+    """
+    batches = build_batches(pixels, labels, sampler, first_step, augmentation, warp_share, size)
+    return batches.map(lambda identities, images, rows: (identities, images))
+
+
+def build_batches(
+    pixels, labels, sampler: Sampler, first_step=0, augmentation=0.0, warp_share=1.0, size: int = SIZE
+) -> tf.data.Dataset:
+    """Endless batches from `first_step` on, as training takes them: (identities, images, rows).
+
     Batch `step` is the same whenever it is drawn: its images are those of `sampler.batch(step)`, its augmentation is
     keyed by the sampler's seed and the step. Batches therefore differ from epoch to epoch.
 
@@ -165,7 +183,8 @@ def build_dataset(
         size: pixels a side to which augmentation reduces images; 112 where nothing is augmented.
 
     Returns:
-        Dataset with element_spec (identities (N,) int32, images (N, size, size, 3) float32 in [0, 255]), N = P * K.
+        Dataset with element_spec (identities (N,) int32, images (N, size, size, 3) float32 in [0, 255], rows (N,) int32
+        of `pixels`), N = P * K.
 
     Raises:
         ValueError: another size without augmentation, which would have to reduce them.
@@ -179,12 +198,13 @@ def build_dataset(
         images = pixels[rows]
         if augmentation:
             images = augment(images, sampler.seed, int(step), augmentation, warp_share, size)
-        return labels[rows], images
+        return labels[rows], images, rows.astype(np.int32)
 
     def batch(step):
-        identities, images = tf.numpy_function(draw, [step], (tf.int32, tf.uint8))
+        identities, images, rows = tf.numpy_function(draw, [step], (tf.int32, tf.uint8, tf.int32))
         identities.set_shape((count,))
         images.set_shape((count, size, size, 3))
-        return identities, tf.cast(images, tf.float32)
+        rows.set_shape((count,))
+        return identities, tf.cast(images, tf.float32), rows
 
     return tf.data.Dataset.counter(first_step).map(batch, num_parallel_calls=1).prefetch(2)

@@ -14,21 +14,22 @@ from facelib.cohort import Cohort
 from facelib.config import TRAINING_FOLDER, Config
 from facelib.configured import build_model, shown_size, uses_bfloat16
 from facelib.congealing import FaceAlignment, fit_alignment
-from facelib.dataset import DecodedFaces, align_faces, build_dataset, load_faces
+from facelib.dataset import DecodedFaces, align_faces, build_batches, load_faces
 from facelib.duplicates import require_disjoint
 from facelib.embedding import build_embedder, pair_scores
-from facelib.identities import NoFacesError, Sampler, dense_labels, split_identities, validation_pairs
+from facelib.identities import NoFacesError, dense_labels, split_identities
 from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
 from facelib.memory import CrossBatchMemory
 from facelib.mining import select_triplets
 from facelib.results import digest, digest_modules
+from facelib.sampling import Sampler, validation_pairs
 from facelib.training import Learner
 
 # a change in one of these trains again: they decide the weights, or which epoch is the best
 DECISIVE = (
     "alarms", "augmentation", "cohort", "configured", "congealing", "dataset", "duplicates", "embedding", "folders",
-    "identities", "images", "losses", "memory", "mining", "models", "normalisation", "pairwise", "recipe",
-    "similarity_transform", "training", "verification",
+    "identities", "images", "losses", "memory", "mining", "models", "normalisation", "pairwise", "permutation",
+    "recipe", "sampling", "similarity_transform", "training", "verification",
 )  # fmt: skip
 # settings that leave the weights of the network as they are, and what the names of others of the kind begin with
 INDECISIVE = ("profile", "data", "test_crop", "comparison_steps", "texture_", "rareness_")
@@ -94,11 +95,11 @@ def build_sampler(config: Config, split: Split) -> Sampler:
 
 
 def batches_from(config: Config, split: Split, sampler: Sampler):
-    """Function from a first step to an iterator of augmented (identities, images) batches."""
+    """Function from a first step to an iterator of augmented batches, see `dataset.build_batches`."""
 
     def batches(first_step):
         faces = (split.faces.pixels, split.training_labels, sampler, first_step)
-        return iter(build_dataset(*faces, config.augmentation, config.warp_share, shown_size(config)))
+        return iter(build_batches(*faces, config.augmentation, config.warp_share, shown_size(config)))
 
     return batches
 

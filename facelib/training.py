@@ -50,7 +50,8 @@ def train_step(learner: Learner, select, identities, images, sources):
 
     Args:
         select: function of (labels, embeddings, sources) to (T, 3) triplets.
-        identities: (B,) int. images: (B, height, width, channels) float in [0, 255]. sources: (B,) int.
+        identities: (B,) int. images: (B, height, width, channels) float in [0, 255].
+        sources: (B,) int32, the file of each image.
 
     Returns:
         Dict of scalar float32: loss (of the triplets), auxiliary_loss, gradient_norm, s_p and s_n (means over the
@@ -106,7 +107,7 @@ def spread_of(embeddings):
     return tf.reduce_mean(deviations) * tf.sqrt(tf.cast(tf.shape(embeddings)[1], tf.float32))
 
 
-def train(learner: Learner, batches, sources, schedule: Schedule, validate=None):
+def train(learner: Learner, batches, schedule: Schedule, validate=None):
     """Train, or go on training, and yield a record after each epoch; epochs that are already done come first.
 
     With a folder, the whole state is saved after each epoch to ``last.npz`` and the model with the best
@@ -114,7 +115,7 @@ def train(learner: Learner, batches, sources, schedule: Schedule, validate=None)
     it had never stopped.
 
     Args:
-        batches: first step -> iterator of (identities, images). sources: step -> (B,) int, the file of each image.
+        batches: first step -> iterator of (identities, images, sources), see `train_step`.
         validate: function without arguments to a dict of figures, among them ``validation_roc_auc``.
 
     Yields:
@@ -154,11 +155,10 @@ def train(learner: Learner, batches, sources, schedule: Schedule, validate=None)
     measured, start = [], time.perf_counter()
     for step in bar:
         epoch = step // schedule.steps_per_epoch + 1
-        identities, images = next(batches)
-        step_sources = tf.constant(np.asarray(sources(step)), tf.int32)
-        measured.append(compiled(learner.select(epoch))(identities, images, step_sources))
+        identities, images, sources = next(batches)
+        measured.append(compiled(learner.select(epoch))(identities, images, sources))
         loss = float(measured[-1]["loss"] + measured[-1]["auxiliary_loss"])
-        batch = {"identities": identities, "images": images, "sources": step_sources}
+        batch = {"identities": identities, "images": images, "sources": sources}
         stop_if_broken(measured[-1], step + 1, batch, schedule.folder)
         elapsed = time.perf_counter() - start
         speed = len(measured) * len(images) / elapsed

@@ -1,5 +1,6 @@
 """Slow twins of facelib's vectorised functions: plain loops in float64, written from the definitions."""
 
+import itertools
 import math
 
 import numpy as np
@@ -559,3 +560,56 @@ def resolve(labels, contents):
     repeats = {i for i, _ in repeated}
     kept = [i not in repeats and labels[i] not in gone and contents[i] not in contradicted for i in range(n)]
     return kept, repeated, merged, contradictions
+
+
+def permuted(n, keys):
+    """All of a keyed permutation of [0, n): a Feistel network with the SplitMix64 hash, in whole Python numbers."""
+
+    def mixed(z):
+        z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+        z = (z ^ z >> 27) * 0x94D049BB133111EB % 2**64
+        return z ^ z >> 31
+
+    side = next(side for side in itertools.count(4, 2) if side**2 >= n)
+    order = []
+    for value in range(n):
+        while True:
+            left, right = divmod(value, side)
+            for key in keys:
+                left, right = right, (left + (mixed((right + int(key)) % 2**64) >> 1)) % side
+            value = left * side + right
+            if value < n:
+                break
+        order.append(value)
+    return order
+
+
+def identities_in_passes(permutation, n, size, passes):
+    """Numbers (passes * n,) below n, one whole pass after the other; `permutation` gives the raw order of a pass.
+
+    Batches take `size` <= n / 2 at a time. Where a pass begins inside a batch, those of its first `size` numbers which
+    this batch holds already, from the end of the pass before, are put behind the others of the first `size`.
+    """
+    drawn = []
+    for number in range(passes):
+        order = list(permutation(number))
+        begun = drawn[len(drawn) // size * size :]
+        first = order[:size]
+        drawn += [x for x in first if x not in begun] + [x for x in first if x in begun] + order[size:]
+    return drawn
+
+
+def validation_pairs(labels, images_limit, seed):
+    """Pairs (matched, mismatched) as lists, drawn one by one."""
+    generator = np.random.default_rng((seed, 5))
+    groups = [np.flatnonzero(labels == label) for label in range(max(labels, default=-1) + 1)]
+    groups = [sorted(generator.permutation(group)[:images_limit].tolist()) for group in groups]
+    matched = [pair for group in groups for pair in itertools.combinations(group, 2)]
+    images = [image for group in groups for image in group]
+    possible = math.comb(len(images), 2) - len(matched)
+    mismatched = []
+    while len(mismatched) < min(len(matched), possible):
+        a, b = sorted(generator.choice(images, 2, replace=False).tolist())
+        if labels[a] != labels[b] and (a, b) not in mismatched:
+            mismatched.append((a, b))
+    return matched, mismatched

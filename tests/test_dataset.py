@@ -8,10 +8,11 @@ import pytest
 import tensorflow as tf
 
 from facelib import dataset as dataset_module
-from facelib.dataset import ChosenRows, build_dataset, load_faces
+from facelib.dataset import ChosenRows, build_batches, build_dataset, load_faces
 from facelib.duplicates import digest_contents, digest_files
-from facelib.identities import NoFacesError, Sampler
+from facelib.identities import NoFacesError
 from facelib.images import decode
+from facelib.sampling import Sampler
 
 LABELS = np.repeat(np.arange(10, dtype=np.int32), 4)
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 112, 112, 3), np.uint8)
@@ -38,6 +39,25 @@ def test_batches_are_the_samplers_rows_in_their_own_range(sampler):  # slip 4
         rows = sampler.batch(step)
         np.testing.assert_array_equal(identities, LABELS[rows])
         np.testing.assert_array_equal(images, PIXELS[rows].astype(np.float32))
+
+
+@pytest.mark.parametrize("augmentation", [0.0, 1.0])
+def test_training_gets_the_same_batches_with_the_rows_behind_them(sampler, augmentation):
+    batches = build_batches(PIXELS, LABELS, sampler, 3, augmentation)
+    assert batches.element_spec[2] == tf.TensorSpec((6,), tf.int32)
+    pairs = first(build_dataset(PIXELS, LABELS, sampler, 3, augmentation), 3)
+    for step, (pair, (identities, images, rows)) in enumerate(zip(pairs, batches.take(3), strict=True), 3):
+        np.testing.assert_array_equal(rows, sampler.batch(step))
+        np.testing.assert_array_equal(identities, pair[0])
+        np.testing.assert_array_equal(images, pair[1])
+
+
+def test_the_rows_of_a_batch_are_drawn_once(sampler, monkeypatch):
+    drawn, batch = [], sampler.batch
+    monkeypatch.setattr(sampler, "batch", lambda step: drawn.append(step) or batch(step))
+    for _ in build_batches(PIXELS, LABELS, sampler).take(3):
+        pass
+    assert drawn[:3] == [0, 1, 2] and len(set(drawn)) == len(drawn)  # some more are drawn ahead
 
 
 @pytest.mark.parametrize("augmentation", [0.0, 1.0])

@@ -30,6 +30,8 @@ FLOORS = {
     "duplicates": {"folders"},
     "pairwise": set(),
     "identities": {"folders"},
+    "permutation": set(),
+    "sampling": {"identities", "permutation"},
     "lfw": {"folders"},
     "verification": set(),
     "dyads": set(),
@@ -61,6 +63,7 @@ FLOORS = {
     "configured": {"config", "images", "models"},
     "dataset": {
         "augmentation", "checkpoint", "duplicates", "folders", "identities", "images", "progress", "results",
+        "sampling",
     },
     "embedding": {"cohort", "images"},
     "pairs": {"images", "lfw"},
@@ -70,7 +73,7 @@ FLOORS = {
     "exploration": {"config", "results"},
     "recipe": {
         "checkpoint", "cohort", "config", "configured", "congealing", "dataset", "duplicates", "embedding",
-        "identities", "images", "losses", "memory", "mining", "pairwise", "progress", "results", "training",
+        "identities", "images", "losses", "memory", "mining", "pairwise", "progress", "results", "sampling", "training",
         "verification",
     },
     "streams": {
@@ -116,6 +119,8 @@ LIGHT = {
     "results": set(),
     "identities": {"numpy"},
     "duplicates": {"numpy"},
+    "permutation": {"numpy"},
+    "sampling": {"numpy"},
     "checkpoint": {"numpy"},
     "alarms": {"numpy"},
     "cohort": {"numpy"},

@@ -46,9 +46,10 @@ def test_batches_are_drawn_from_training_faces_and_resume_anywhere(configure):
     split = recipe.load_split(config)
     sampler = recipe.build_sampler(config, split)
     batches = recipe.batches_from(config, split, sampler)
-    for step, (identities, images) in enumerate(itertools.islice(batches(5), 3), 5):
+    for step, (identities, images, sources) in enumerate(itertools.islice(batches(5), 3), 5):
         rows = sampler.batch(step)
         assert len(rows) == 12
+        np.testing.assert_array_equal(sources, rows)
         np.testing.assert_array_equal(identities, split.training_labels[rows])
         np.testing.assert_array_equal(images, split.faces.pixels[rows].astype(np.float32))
         assert min(identities) >= 0
@@ -57,7 +58,7 @@ def test_batches_are_drawn_from_training_faces_and_resume_anywhere(configure):
 def test_batches_are_varied_and_warped_as_strongly_as_the_configuration_says(configure, split):
     config = configure("augmentation=0.9 warp_share=0.3 image_size=40")
     sampler = recipe.build_sampler(config, split)
-    _, images = next(recipe.batches_from(config, split, sampler)(4))
+    _, images, _ = next(recipe.batches_from(config, split, sampler)(4))
     expected = augment(split.faces.pixels[sampler.batch(4)], config.seed, 4, 0.9, 0.3, 40)
     np.testing.assert_array_equal(images, expected.astype(np.float32))
 
@@ -75,7 +76,7 @@ def test_a_batch_and_embed_show_the_model_the_same_face(configure):  # slip 4
     split = recipe.load_split(config)
     sampler = recipe.build_sampler(config, split)
     model = tiny_network("", 6, False, 0)
-    _, images = next(recipe.batches_from(config, split, sampler)(0))
+    _, images, _ = next(recipe.batches_from(config, split, sampler)(0))
     embeddings = embed(model, split.faces.pixels[sampler.batch(0)])
     np.testing.assert_allclose(model(images, training=False), embeddings, atol=1e-5)
 
@@ -277,7 +278,7 @@ def test_an_interrupted_run_resumes_to_the_same_weights(configure):  # slip 7
         learner, sampler = recipe.build_learner(config, split), recipe.build_sampler(config, split)
         schedule = Schedule(config.epochs, config.steps_per_epoch, folder)
         validate = recipe.validate_with(config, split, learner.model)
-        epochs_done = train(learner, recipe.batches_from(config, split, sampler), sampler.batch, schedule, validate)
+        epochs_done = train(learner, recipe.batches_from(config, split, sampler), schedule, validate)
         history = list(itertools.islice(epochs_done, epochs))
         return history, [np.asarray(tf.convert_to_tensor(v)) for v in [*learner.model.variables, *learner.variables]]
 

@@ -27,17 +27,13 @@ def same_operations_same_results():
 
 
 def batch(step):
-    """Five identities, three noisy images of each."""
+    """Five identities, three noisy images of each, and the file of each."""
     noise = np.random.default_rng((1, step)).normal(0, 60, (15, 3, 3, 2))
-    return tf.constant(LABELS), tf.constant(PATTERNS[LABELS] + noise, tf.float32)
+    return tf.constant(LABELS), tf.constant(PATTERNS[LABELS] + noise, tf.float32), tf.range(15)
 
 
 def batches(first_step):
     return (batch(step) for step in itertools.count(first_step))
-
-
-def sources(step):
-    return np.arange(15)
 
 
 def select_by(method):
@@ -98,13 +94,13 @@ def without_seconds(history):
 
 def test_a_step_applies_the_gradient_of_the_loss_once():
     learner = build_learner(keras.optimizers.SGD(0.5))
-    identities, images = batch(0)
+    identities, images, sources = batch(0)
     with tf.GradientTape() as tape:
         embeddings = learner.model(images, training=True)
         a, p, n = select_triplets(identities, embeddings, "hard").numpy().T
         loss = circle_loss(*(tf.gather(embeddings, rows) for rows in (a, p, n)), 0.25, 16)
     expected = [v - 0.5 * g for v, g in zip(learner.variables, tape.gradient(loss, learner.variables), strict=True)]
-    measured = train_step(learner, learner.select(1), identities, images, sources(0))
+    measured = train_step(learner, learner.select(1), identities, images, sources)
     assert float(measured["loss"]) == float(loss)
     for variable, value in zip(learner.variables, expected, strict=True):
         np.testing.assert_allclose(variable, value, atol=1e-7)
@@ -113,7 +109,7 @@ def test_a_step_applies_the_gradient_of_the_loss_once():
 @pytest.mark.parametrize("method", ["hard", "semi-hard", "all"])
 def test_figures_of_a_step(method):
     learner = build_learner(keras.optimizers.SGD(0.0), method)
-    identities, images = batch(0)
+    identities, images, sources = batch(0)
     repeated = np.array([0, 0, *range(2, 15)])  # the first image is drawn twice
     embeddings = learner.model(images).numpy()
     s = reference.similarity_matrix(embeddings)
@@ -153,7 +149,7 @@ def nothing(labels, embeddings, sources):
 def started(learner):
     """`learner` after one step, so that its optimizer has momentum and would move the weights without a gradient."""
     learner.optimizer.build(learner.variables)
-    train_step(learner, learner.select(1), *batch(0), sources(0))
+    train_step(learner, learner.select(1), *batch(0))
     return learner
 
 
@@ -167,11 +163,11 @@ def test_a_step_without_a_triplet_changes_neither_weights_nor_optimizer(compile)
     learner = started(build_learner(keras.optimizers.AdamW(0.02, weight_decay=0.1)))
     before = values(learner)
     step = compile(lambda *batch: train_step(learner, nothing, *batch))
-    measured = step(*batch(1), tf.constant(sources(1)))
+    measured = step(*batch(1))
     names = ("loss", "auxiliary_loss", "gradient_norm", "s_p", "s_n", "active_share", "skipped_steps")
     assert [float(measured[name]) for name in names] == [0, 0, 0, 0, 0, 0, 1]
     assert unchanged(learner, before)
-    measured = train_step(learner, learner.select(1), *batch(1), sources(1))
+    measured = train_step(learner, learner.select(1), *batch(1))
     assert float(measured["skipped_steps"]) == 0
     assert not unchanged(learner, before)
 
@@ -179,18 +175,18 @@ def test_a_step_without_a_triplet_changes_neither_weights_nor_optimizer(compile)
 def test_a_batch_without_a_positive_pair_is_skipped():
     learner = started(build_learner())
     before = values(learner)
-    measured = train_step(learner, learner.select(1), tf.range(15), batch(1)[1], sources(1))
+    measured = train_step(learner, learner.select(1), tf.range(15), *batch(1)[1:])
     assert float(measured["skipped_steps"]) == 1
     assert unchanged(learner, before)
 
 
 def test_with_an_auxiliary_loss_a_step_without_a_triplet_is_a_step():
     learner = started(with_proxies(build_learner(keras.optimizers.SGD(0.5))))
-    identities, images = batch(1)
+    identities, images, sources = batch(1)
     with tf.GradientTape() as tape:
         loss = learner.auxiliary_loss(identities, learner.model(images), None)
     expected = [v - 0.5 * g for v, g in zip(learner.variables, tape.gradient(loss, learner.variables), strict=True)]
-    measured = train_step(learner, nothing, identities, images, sources(1))
+    measured = train_step(learner, nothing, identities, images, sources)
     assert (float(measured["skipped_steps"]), float(measured["loss"])) == (0, 0)
     assert float(measured["auxiliary_loss"]) == pytest.approx(float(loss))
     for variable, value in zip(learner.variables, expected, strict=True):
@@ -214,7 +210,7 @@ def test_a_step_whose_loss_or_gradient_is_not_finite_changes_nothing(subject):
     learner = started(build_learner())
     before = values(learner)
     broken = learner._replace(**BROKEN[subject])
-    measured = train_step(broken, broken.select(1), *batch(1), sources(1))
+    measured = train_step(broken, broken.select(1), *batch(1))
     finite = {name: math.isfinite(value) for name, value in measured.items()}
     assert not finite[{"loss": "loss", "auxiliary loss": "auxiliary_loss", "gradient": "gradient_norm"}[subject]]
     assert finite["similarity"] and finite["spread"]
@@ -233,12 +229,12 @@ def test_spread_of_embeddings():
 
 def test_the_auxiliary_loss_is_added_and_its_variables_are_trained():
     learner = with_proxies(build_learner(keras.optimizers.SGD(0.5)))
-    identities, images = batch(0)
+    identities, images, sources = batch(0)
     with tf.GradientTape() as tape:
         loss = learner.auxiliary_loss(identities, learner.model(images), None)
     (proxies,) = learner.auxiliary_variables
     expected = proxies - 0.5 * tape.gradient(loss, proxies)
-    measured = train_step(learner, learner.select(1), identities, images, sources(0))
+    measured = train_step(learner, learner.select(1), identities, images, sources)
     assert float(measured["auxiliary_loss"]) == pytest.approx(float(loss), rel=1e-6)
     np.testing.assert_allclose(proxies, expected, atol=1e-7)
 
@@ -249,8 +245,8 @@ def test_a_step_pairs_its_images_with_those_of_the_steps_before():
     compiled = tf.function(lambda *batch: train_step(learner, learner.select(1), *batch))
     given, losses = [], []
     for step in (0, 1):
-        identities, images = batch(step)
-        files = tf.constant(sources(step) + 15 * step, tf.int32)  # none of the first batch's
+        identities, images, sources = batch(step)
+        files = sources + 15 * step  # none of the first batch's
         given.append(learner.model(images, training=True).numpy())
         memory = [np.asarray(variable) for variable in learner.memory.variables]
         losses.append(reference.all_pairs_circle_loss(LABELS, given[-1], 0.25, 16, files.numpy(), memory))
@@ -268,18 +264,18 @@ def test_a_step_pairs_its_images_with_those_of_the_steps_before():
 
 
 def test_the_loss_falls():
-    history = list(train(build_learner(), batches, sources, Schedule(8, 8)))
+    history = list(train(build_learner(), batches, Schedule(8, 8)))
     assert history[-1]["loss"] < 0.6 * history[0]["loss"]
     assert history[-1]["s_p"] - history[-1]["s_n"] > history[0]["s_p"] - history[0]["s_n"] + 0.2
 
 
 def test_a_record_of_each_epoch_holds_the_means_over_its_steps():
     learner = build_learner(keras.optimizers.SGD(0.0))
-    history = list(train(learner, batches, sources, Schedule(2, 3), lambda: {"validation_roc_auc": 0.75}))
+    history = list(train(learner, batches, Schedule(2, 3), lambda: {"validation_roc_auc": 0.75}))
     assert [(record["epoch"], record["steps"]) for record in history] == [(1, 3), (2, 6)]
     assert [record["validation_roc_auc"] for record in history] == [0.75, 0.75]
     for record, steps in zip(history, ([0, 1, 2], [3, 4, 5]), strict=True):
-        measured = [train_step(learner, learner.select(1), *batch(step), sources(step)) for step in steps]
+        measured = [train_step(learner, learner.select(1), *batch(step)) for step in steps]
         for name in measured[0]:
             assert record[name] == pytest.approx(np.mean([float(one[name]) for one in measured]), rel=1e-5, abs=1e-7)
         assert (record["skipped_steps"], record["alarm"]) == (0, "")
@@ -291,10 +287,10 @@ def test_skipped_steps_are_counted_and_raise_an_alarm():
 
     def one_batch_without_pairs(first_step):
         for step in itertools.count(first_step):
-            identities, images = batch(step)
-            yield (tf.range(15) if step == 10 else identities), images
+            identities, images, sources = batch(step)
+            yield (tf.range(15) if step == 10 else identities), images, sources
 
-    history = list(train(learner, one_batch_without_pairs, sources, Schedule(3, 4)))
+    history = list(train(learner, one_batch_without_pairs, Schedule(3, 4)))
     assert [record["skipped_steps"] for record in history] == [0, 4, 1]
     assert all(type(record["skipped_steps"]) is int for record in history)
     assert history[0]["alarm"] == ""
@@ -308,7 +304,7 @@ def test_a_collapse_raises_an_alarm():
     kernel, bias = learner.model.trainable_variables
     kernel.assign(kernel * 1e-3)
     bias.assign([1.0, 0, 0, 0])
-    (record,) = train(learner, batches, sources, Schedule(1, 2))
+    (record,) = train(learner, batches, Schedule(1, 2))
     assert record["alarm"].startswith("collapse")
 
 
@@ -321,10 +317,9 @@ def test_each_step_has_a_batch_of_its_own():  # slip 1
             drawn.append(step)
             yield batch(step)
 
-    of_sources = []
-    list(train(build_learner(), counted, lambda step: of_sources.append(step) or np.arange(15), Schedule(3, 4)))
+    list(train(build_learner(), counted, Schedule(3, 4)))
     assert asked == [0]
-    assert drawn == of_sources == list(range(12))
+    assert drawn == list(range(12))
 
 
 def test_a_schedule_decides_how_far_the_weights_move():  # slip 2
@@ -332,7 +327,7 @@ def test_a_schedule_decides_how_far_the_weights_move():  # slip 2
 
     def kernels(rate):
         learner = build_learner(keras.optimizers.SGD(rate))
-        return [learner.model.get_weights()[0] for _ in train(learner, batches, sources, Schedule(2, 4))]
+        return [learner.model.get_weights()[0] for _ in train(learner, batches, Schedule(2, 4))]
 
     constant = kernels(0.1)
     stopped = kernels(keras.optimizers.schedules.PiecewiseConstantDecay([3], [0.1, 0.0]))
@@ -343,7 +338,7 @@ def test_a_schedule_decides_how_far_the_weights_move():  # slip 2
 
 def test_the_recorded_rate_is_the_optimizers():  # slip 2
     schedule = keras.optimizers.schedules.CosineDecay(0.1, 12, 0.01)
-    history = list(train(build_learner(keras.optimizers.SGD(schedule)), batches, sources, Schedule(3, 4)))
+    history = list(train(build_learner(keras.optimizers.SGD(schedule)), batches, Schedule(3, 4)))
     expected = [reference.warm_cosine(step, 12, 0, 0.1) for step in (4, 8, 12)]
     assert [record["learning_rate"] for record in history] == pytest.approx(expected, rel=1e-5)
 
@@ -351,7 +346,7 @@ def test_the_recorded_rate_is_the_optimizers():  # slip 2
 def test_the_miner_may_change_with_the_epoch():
     every = select_by("all")
     learner = build_learner()._replace(select=lambda epoch: nothing if epoch <= 2 else every)
-    history = list(train(learner, batches, sources, Schedule(4, 2)))
+    history = list(train(learner, batches, Schedule(4, 2)))
     assert [record["active_share"] for record in history] == [0, 0, 1, 1]
 
 
@@ -359,18 +354,18 @@ def test_the_miner_may_change_with_the_epoch():
 def test_embeddings_that_are_not_finite_stop_the_training_and_are_not_saved(method, tmp_path):
     """Also where the miner, for which no comparison with NaN holds, finds no triplet and so no loss."""
     learner = build_learner(method=method)
-    (_,) = train(learner, batches, sources, Schedule(1, 3, tmp_path))
+    (_,) = train(learner, batches, Schedule(1, 3, tmp_path))
     saved = (tmp_path / "last.npz").read_bytes()
 
     def nan_at_step_5(first_step):
         for step in itertools.count(first_step):
-            identities, images = batch(step)
-            yield identities, images * (math.nan if step == 4 else 1)
+            identities, images, sources = batch(step)
+            after_step_4.append(values(learner))
+            yield identities, images * (math.nan if step == 4 else 1), sources
 
     after_step_4 = []
     with pytest.raises(TrainingError, match="^the embeddings are not finite at step 5: lower the learning rate"):
-        list(train(learner, nan_at_step_5, lambda step: after_step_4.append(values(learner)) or sources(step),
-                   Schedule(2, 3, tmp_path)))  # fmt: skip
+        list(train(learner, nan_at_step_5, Schedule(2, 3, tmp_path)))
     assert (tmp_path / "last.npz").read_bytes() == saved
     assert unchanged(learner, after_step_4[-1])
     with np.load(tmp_path / "step_5.npz") as file:
@@ -381,31 +376,36 @@ def test_embeddings_that_are_not_finite_stop_the_training_and_are_not_saved(meth
 def test_what_is_not_finite_is_named_and_its_batch_is_kept(subject, tmp_path):
     """The weights after the error are those from before the step, and a mended run goes on from the last epoch."""
     learner = build_learner()
-    history = list(train(learner, batches, sources, Schedule(1, 2, tmp_path)))
+    history = list(train(learner, batches, Schedule(1, 2, tmp_path)))
     before = values(learner)
     folder = tmp_path / "step_3.npz"
+
+    def of_other_files(first_step):
+        for step in itertools.count(first_step):
+            *faces, sources = batch(step)
+            yield *faces, sources + step
+
     with pytest.raises(TrainingError) as error:
-        list(train(learner._replace(**BROKEN[subject]), batches, lambda step: sources(step) + step,
-                   Schedule(2, 2, tmp_path)))  # fmt: skip
+        list(train(learner._replace(**BROKEN[subject]), of_other_files, Schedule(2, 2, tmp_path)))
     assert str(error.value) == (
         f"the {subject} is not finite at step 3: lower the learning rate or gamma; the batch is in {folder}"
     )
     assert unchanged(learner, before)
     with np.load(folder) as file:
-        identities, images = batch(2)
+        identities, images, sources = batch(2)
         np.testing.assert_array_equal(file["identities"], identities)
         np.testing.assert_array_equal(file["images"], images)
-        np.testing.assert_array_equal(file["sources"], sources(2) + 2)
-    mended = list(train(build_learner(seed=5), batches, sources, Schedule(2, 2, tmp_path)))
+        np.testing.assert_array_equal(file["sources"], sources + 2)
+    mended = list(train(build_learner(seed=5), batches, Schedule(2, 2, tmp_path)))
     assert mended[:1] == history
-    assert without_seconds(mended) == without_seconds(train(build_learner(), batches, sources, Schedule(2, 2)))
+    assert without_seconds(mended) == without_seconds(train(build_learner(), batches, Schedule(2, 2)))
 
 
 def test_without_a_folder_a_broken_batch_is_not_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     learner = build_learner()._replace(**BROKEN["gradient"])
     with pytest.raises(TrainingError, match="the gradient is not finite at step 1: .* gamma$"):
-        list(train(learner, batches, sources, Schedule(1, 2)))
+        list(train(learner, batches, Schedule(1, 2)))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -430,12 +430,12 @@ def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(tmp_path, stop, 
         return having(build_learner(keras.optimizers.AdamW(schedule), dropout=0.3, seed=seed))
 
     whole = build(1)
-    expected = list(train(whole, batches, sources, Schedule(3, 4)))
+    expected = list(train(whole, batches, Schedule(3, 4)))
 
     with pytest.raises(KeyboardInterrupt):
-        list(train(build(1), interrupted_at(stop), sources, Schedule(3, 4, tmp_path)))
+        list(train(build(1), interrupted_at(stop), Schedule(3, 4, tmp_path)))
     resumed = build(2)
-    history = list(train(resumed, batches, sources, Schedule(3, 4, tmp_path)))
+    history = list(train(resumed, batches, Schedule(3, 4, tmp_path)))
 
     assert without_seconds(history) == without_seconds(expected)
     assert len(values(resumed)) == len(values(whole)) > 8
@@ -444,16 +444,16 @@ def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(tmp_path, stop, 
 
 
 def test_a_run_can_be_prolonged(tmp_path):
-    list(train(build_learner(), batches, sources, Schedule(1, 4, tmp_path)))
-    history = list(train(build_learner(seed=5), batches, sources, Schedule(3, 4, tmp_path)))
-    expected = list(train(build_learner(), batches, sources, Schedule(3, 4)))
+    list(train(build_learner(), batches, Schedule(1, 4, tmp_path)))
+    history = list(train(build_learner(seed=5), batches, Schedule(3, 4, tmp_path)))
+    expected = list(train(build_learner(), batches, Schedule(3, 4)))
     assert without_seconds(history) == without_seconds(expected)
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):
-    expected = list(train(build_learner(), batches, sources, Schedule(2, 2, tmp_path)))
+    expected = list(train(build_learner(), batches, Schedule(2, 2, tmp_path)))
     learner = build_learner(seed=5)
-    history = list(train(learner, lambda _: pytest.fail("trained again"), sources, Schedule(2, 2, tmp_path)))
+    history = list(train(learner, lambda _: pytest.fail("trained again"), Schedule(2, 2, tmp_path)))
     assert history == expected
     state = values(learner)
     restore_checkpoint(tmp_path / "last.npz", {"model": learner.model.variables})
@@ -467,7 +467,7 @@ def test_best_holds_the_epoch_with_the_best_validation(tmp_path):
 
     def run(epochs, learner):
         validate = lambda: {"validation_roc_auc": next(figures)}  # noqa: E731
-        for record in train(learner, batches, sources, Schedule(epochs, 2, tmp_path), validate):
+        for record in train(learner, batches, Schedule(epochs, 2, tmp_path), validate):
             weights.setdefault(record["epoch"], values(learner)[:2])
 
     run(3, learner)
@@ -480,28 +480,28 @@ def test_best_holds_the_epoch_with_the_best_validation(tmp_path):
 
 def test_without_validation_the_last_epoch_is_kept(tmp_path):
     learner = build_learner()
-    list(train(learner, batches, sources, Schedule(3, 2, tmp_path)))
+    list(train(learner, batches, Schedule(3, 2, tmp_path)))
     assert restore_checkpoint(tmp_path / "best.npz", {"model": build_model().variables}) == {"epoch": 3}
 
 
 def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    list(train(build_learner(), batches, sources, Schedule(2, 2)))
+    list(train(build_learner(), batches, Schedule(2, 2)))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_damaged_or_foreign_state_stops_before_training(tmp_path):
-    list(train(build_learner(), batches, sources, Schedule(1, 2, tmp_path)))
+    list(train(build_learner(), batches, Schedule(1, 2, tmp_path)))
     with pytest.raises(CheckpointError, match="last.npz does not fit"):
-        list(train(with_proxies(build_learner()), batches, sources, Schedule(2, 2, tmp_path)))
+        list(train(with_proxies(build_learner()), batches, Schedule(2, 2, tmp_path)))
     (tmp_path / "last.npz").write_bytes((tmp_path / "last.npz").read_bytes()[:100])
     with pytest.raises(CheckpointError, match="last.npz is damaged"):
-        list(train(build_learner(), lambda _: pytest.fail("trained"), sources, Schedule(2, 2, tmp_path)))
+        list(train(build_learner(), lambda _: pytest.fail("trained"), Schedule(2, 2, tmp_path)))
 
 
 def test_all_pairs_serve_as_auxiliary_loss():
     learner = build_learner()._replace(
         auxiliary_loss=lambda labels, e, sources: all_pairs_circle_loss(labels, e, 0.25, 16, sources)
     )
-    history = list(train(learner, batches, sources, Schedule(3, 4)))
+    history = list(train(learner, batches, Schedule(3, 4)))
     assert 0 < history[-1]["auxiliary_loss"] < history[0]["auxiliary_loss"]

@@ -73,7 +73,7 @@ def _train(config: Config, folder: Path, with_test: bool) -> dict:
     folder = folder / recipe.training_folder(config, split.faces.digest).name
     schedule = Schedule(config.epochs, config.steps_per_epoch, folder)
     validate = recipe.validate_with(config, split, learner.model)
-    history = list(train(learner, recipe.batches_from(config, split, sampler), sampler.batch, schedule, validate))
+    history = list(train(learner, recipe.batches_from(config, split, sampler), schedule, validate))
     end = history[-1]
     images = end["steps"] * config.identities_per_batch * config.images_per_identity
     alarms = [f"epoch {record['epoch']}: {record['alarm']}" for record in history if record["alarm"]]
