@@ -43,7 +43,8 @@ FLOORS = {
     "results": {"config"},
     "alarms": {"results"},
     "images": {"progress", "results"},
-    "alignment": {"config", "images", "lfw"},
+    "pairs": {"images", "lfw"},
+    "alignment": {"config", "images", "lfw", "pairs"},
     "augmentation": {"images"},  # the size of an image
     "synthetic": {"cartoon", "config", "progress"},
     "normalisation": set(),
@@ -59,7 +60,6 @@ FLOORS = {
     "configured": {"config", "images", "models"},
     "dataset": {"augmentation", "checkpoint", "identities", "images", "progress"},
     "embedding": {"cohort", "images"},
-    "pairs": {"images", "lfw"},
     "training": {"alarms", "checkpoint", "memory", "pairwise", "progress"},
     "plots": {"config", "results"},
     "exploration": {"config", "results"},
@@ -72,11 +72,13 @@ FLOORS = {
         "results", "texture",
     },
     "trained": {"checkpoint", "cohort", "config", "configured", "congealing", "results", "texture"},
-    "verifier": {"cohort", "embedding", "identities", "images", "progress", "trained"},
+    "verifier": {"cohort", "embedding", "identities", "images", "pairs", "progress", "trained"},
     "evaluation": {
-        "images", "intervals", "lfw", "pairs", "parity", "progress", "protocols", "verification", "verifier",
+        "intervals", "lfw", "pairs", "parity", "progress", "protocols", "results", "verification", "verifier",
     },
-    "export": {"cartoon", "cohort", "embedding", "images", "normalisation", "results", "synthetic", "trained"},
+    "export": {
+        "cartoon", "cohort", "config", "embedding", "images", "normalisation", "results", "synthetic", "trained",
+    },
     "startup": set(),
     "commands": {"dyads", "evaluation", "export", "profiles", "protocols", "results", "startup", "verifier"},
     "__main__": {"commands"},
@@ -96,7 +98,7 @@ FLOORS = {
         "startup",
     },
 }  # fmt: skip
-PUBLISHING = {"config", "progress", "publishing", "results"}  # knows nothing of faces
+PUBLISHING = {"config", "progress", "publishing", "results", "startup"}  # knows nothing of faces
 
 # What else the light modules import, beside the standard library.
 LIGHT = {
