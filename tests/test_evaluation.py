@@ -138,7 +138,8 @@ def test_a_blank_image_is_left_out_with_its_pairs(verifier, images, tmp_path):
 def test_nothing_of_the_images_is_left_behind(verifier, images, tmp_path, monkeypatch):
     place = tmp_path / "temporary"
     place.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setenv("TMPDIR", str(place))
     before = sorted(verifier.trained.config.interim.rglob("*"))
     evaluate(verifier, tmp_path / "pairs.txt", images)
     assert os.listdir(place) == [] and sorted(verifier.trained.config.interim.rglob("*")) == before
