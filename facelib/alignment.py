@@ -12,8 +12,9 @@ import numpy as np
 from PIL import Image
 
 from facelib.config import PAIRS_FILE, TEST_FOLDER, Config
-from facelib.images import SIZE, SMALLEST, UnreadableImageError, _open, _to_rgb, _turn, measure
+from facelib.images import SIZE, SMALLEST, UnreadableImageError, _open, _to_rgb, _turn
 from facelib.lfw import read_pairs
+from facelib.pairs import measure_frame
 
 FACES = 4000  # training images in a mean face, at most; a quarter of a second from the decoded cache
 FRAMES = 400  # test frames in a mean frame, at most; a second or two, since each is decoded
@@ -53,11 +54,14 @@ def find_test_crop(config: Config, training: np.ndarray) -> Framing:
         training: (n, 112, 112, 3) uint8, decoded training faces; may be memory-mapped.
 
     Raises:
-        PairsError: the list of test pairs cannot be used. AlignmentError: its images, or the training faces, cannot be.
+        PairsError: the list of test pairs cannot be used. SizesError: its images are of several sizes.
+        AlignmentError: its images, or the training faces, cannot be used.
     """
     folder = config.faces / TEST_FOLDER
     pairs = read_pairs(config.faces / PAIRS_FILE, folder)
-    frame = mean_frame(folder, sorted({path for pair in pairs for path in (pair.first, pair.second)}))
+    paths = sorted({path for pair in pairs for path in (pair.first, pair.second)})
+    measure_frame(folder, paths)
+    frame = mean_frame(folder, paths)
     face = mean_face(training)
     if frame.shape == (SIZE, SIZE):
         whole, fit = (0, 0, SIZE), correlate(edges(frame), edges(face))
@@ -90,24 +94,18 @@ def mean_face(pixels: np.ndarray, most: int = FACES) -> np.ndarray:
 def mean_frame(folder: Path, paths, most: int = FRAMES) -> np.ndarray:
     """The mean (height, width) float64 in [0, 255] of at most `most` images, evenly chosen, over their three channels.
 
-    Images of another size than the most frequent one of those are left out, and so are those that cannot be read.
+    Those that cannot be read are left out.
 
     Args:
-        paths: sequence of n relative paths, n at least 1.
+        paths: sequence of n relative paths of images of one size, n at least 1.
 
     Raises:
         AlignmentError: none of them can be read.
     """
-    sizes, problem = {}, None
+    total, count, problem = 0, 0, None
     for path in paths[:: -(-len(paths) // most)]:
         try:
-            sizes.setdefault(measure(folder / path), []).append(folder / path)
-        except UnreadableImageError as error:
-            problem = problem or error
-    total, count = 0, 0
-    for path in max(sizes.values(), key=len, default=()):
-        try:
-            total, count = total + _read(path), count + 1
+            total, count = total + _read(folder / path), count + 1
         except UnreadableImageError as error:
             problem = problem or error
     if not count:

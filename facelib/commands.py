@@ -7,27 +7,37 @@ Exit codes: 0 an answer, whether same person or not; 1 something cannot be used,
 import argparse
 import io
 import json
+import math
+import re
 import sys
 import warnings
 from pathlib import Path
 
 from facelib.folders import describe_unread, printable
 from facelib.profiles import PROFILES
-from facelib.startup import load_tensorflow
+from facelib.startup import load_tensorflow, print_any_name
 
 
 def _rate(text: str) -> float:
-    rate = float(text)
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
     if not 0 < rate < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no rate between 0 and 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is no rate between 0 and 1, such as 0.01")
     return rate
 
 
 def _crop(text: str) -> tuple:
-    fields = text.split(",")
-    if len(fields) != 3 or not all(field.strip().isdecimal() for field in fields) or int(fields[2]) == 0:
+    if not re.fullmatch(r"(\s*[0-9]{1,9}\s*,){2}\s*[0-9]{1,9}\s*", text) or int(text.split(",")[2]) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not left,top,side in pixels, such as 61,64,128")
-    return tuple(map(int, fields))
+    return tuple(map(int, text.split(",")))
+
+
+def _path(text: str) -> Path:
+    if not text:  # as an unset variable of a shell gives it; a path would take it for the folder one is in
+        raise argparse.ArgumentTypeError("an empty path; name a file or a folder")
+    return Path(text)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -49,18 +59,20 @@ def build_parser() -> argparse.ArgumentParser:
         return added
 
     verify = command("verify", run_verify, "Do two images show the same person?")
-    verify.add_argument("images", nargs=2, metavar="IMAGE", help="JPEG or PNG; 112x112, LFW's 250x250, or say --crop")
+    verify.add_argument(
+        "images", nargs=2, type=_path, metavar="IMAGE", help="JPEG or PNG; 112x112, LFW's 250x250, or say --crop"
+    )
     verify.add_argument("--far", type=_rate, help="the threshold for this false accept rate, not the most accurate one")
     verify.add_argument("--json", action="store_true", help="the answer and what it stands on, for programs")
     embed = command("embed", run_embed, "Embeddings of all images in and below a folder, as a NumPy file.")
-    embed.add_argument("folder", type=Path)
-    embed.add_argument("--output", type=Path, required=True, metavar="FILE.npz")
+    embed.add_argument("folder", type=_path)
+    embed.add_argument("--output", type=_path, required=True, metavar="FILE.npz")
     evaluate = command("evaluate", run_evaluate, "Figures on a list of pairs in the format of LFW.")
-    evaluate.add_argument("--pairs", type=Path, required=True, metavar="FILE")
-    evaluate.add_argument("--images", type=Path, required=True, metavar="FOLDER")
+    evaluate.add_argument("--pairs", type=_path, required=True, metavar="FILE")
+    evaluate.add_argument("--images", type=_path, required=True, metavar="FOLDER")
     evaluate.add_argument("--json", action="store_true", help="the figures, for programs")
     export = command("export", run_export, "Write the model to files that run without this project.", crops=False)
-    export.add_argument("--output", type=Path, metavar="FOLDER", help="default: reports/<profile>/export")
+    export.add_argument("--output", type=_path, metavar="FOLDER", help="default: reports/<profile>/export")
     export.add_argument("--onnx", action="store_true", help="model.onnx as well")
     return parser
 
@@ -85,9 +97,10 @@ def run_verify(arguments) -> None:
 def run_embed(arguments) -> None:
     import numpy as np
 
-    from facelib.results import write_atomically
+    from facelib.results import check_writable, write_atomically
     from facelib.verifier import load_verifier
 
+    check_writable(arguments.output)
     verifier = load_verifier(arguments.profile)
     found = verifier.embed_folder(arguments.folder, arguments.crop)
     content = io.BytesIO()
@@ -153,6 +166,7 @@ def _list_problems(problems, most=20):
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command and return its exit code; a mistake is one message, never a stack trace."""
+    print_any_name()
     arguments = build_parser().parse_args(argv)
     warnings.filterwarnings("ignore", module=r"PIL\.")  # on broken files, which are refused with a reason
     try:

@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,16 +130,16 @@ def load_config(profile: str = "laptop", data: str = "", overrides: str = "") ->
     """The configuration of `profile` on the faces in `data`, with `overrides` such as ``"epochs=2 gamma=32"``.
 
     An empty `data` means the project's own `data` folder where that holds training faces, else drawn faces;
-    ``"drawn"`` asks for drawn faces.
+    ``"drawn"`` asks for drawn faces. Blanks separate overrides, but for those in brackets.
 
     Raises:
-        ConfigError: unknown profile or key, a value of the wrong type, a data folder that is missing or incomplete.
+        ConfigError: unknown profile or key, a value of another type, incomplete data, facelib apart from its project.
     """
+    if ROOT == Path(__file__).resolve().parents[1] and not (ROOT / "notebooks").is_dir():
+        raise ConfigError(f"facelib lies in {ROOT}, apart from its project: in the project's folder, pip install -e .")
     if profile not in PROFILES:
         raise ConfigError(f"unknown profile {profile!r}; choose one of {', '.join(PROFILES)}")
-    config = Config(**{"profile": profile, "data": _find_data(data), **PROFILES[profile], **_parse(overrides)})
-    _check(config)
-    return config
+    return _check(Config(**{"profile": profile, "data": _find_data(data), **PROFILES[profile], **_parse(overrides)}))
 
 
 def _find_data(data: str) -> str:
@@ -156,13 +157,13 @@ def _find_data(data: str) -> str:
 
 
 def _parse(overrides: str) -> dict:
-    types = {field.name: field.type for field in dataclasses.fields(Config)}
+    types = {field.name: field.type for field in dataclasses.fields(Config)[2:]}  # without profile and data
     settings = {}
-    for item in overrides.split():
+    for item in re.findall(r"(?:[(\[][^)\]]*[)\]]|\S)+", overrides):
         key, equals, text = item.partition("=")
-        if not equals or key not in types or key in ("profile", "data"):
-            known = ", ".join(name for name in types if name not in ("profile", "data"))
-            raise ConfigError(f"unknown configuration key {key!r} in {item!r}; write key=value with one of: {known}")
+        if not equals or key not in types:
+            fault = f"unknown configuration key {key!r}, or no value, in {item!r}"
+            raise ConfigError(f"{fault}; write key=value with one of: {', '.join(types)}")
         try:
             value = text if types[key] is str else ast.literal_eval(text)
             value = float(value) if types[key] is float and type(value) is int else value
@@ -174,7 +175,7 @@ def _parse(overrides: str) -> dict:
     return settings
 
 
-def _check(config: Config) -> None:
+def _check(config: Config) -> Config:
     def require(good: bool, name: str, what: str) -> None:
         if not good:
             raise ConfigError(f"{name}={getattr(config, name)!r} {what}")
@@ -184,8 +185,7 @@ def _check(config: Config) -> None:
     for name, value in dataclasses.asdict(config).items():
         if isinstance(value, int | float):
             require(0 <= value < float("inf"), name, "must be finite and not negative")
-        if name in AT_LEAST_ONE:
-            require(value >= 1, name, "must be at least 1")
+        require(name not in AT_LEAST_ONE or value >= 1, name, "must be at least 1")
     for name in ("margin", "auxiliary_margin", "validation_share"):
         require(0 < getattr(config, name) < 1, name, "must lie between 0 and 1")
     require(config.texture_share < 1, "texture_share", "must be below 1")
@@ -199,3 +199,4 @@ def _check(config: Config) -> None:
     require(config.images_per_identity >= 2, "images_per_identity", "must be at least 2: a pair needs two images")
     square = len(crop := config.test_crop) == 3 and all(type(x) is int and x >= 0 for x in crop) and crop[2] > 0
     require(not crop or square, "test_crop", "must be (left, top, side) in pixels, or () to have it found")
+    return config

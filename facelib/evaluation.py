@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from facelib import intervals, parity, protocols, verification
-from facelib.images import measure
 from facelib.lfw import read_pairs
-from facelib.pairs import load_pairs
+from facelib.pairs import load_pairs, measure_frame
 from facelib.progress import track
+from facelib.results import temporary_folder
 from facelib.verifier import BATCH, WHOLE, Verifier, find_crop
 
 
@@ -18,8 +18,8 @@ def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None) 
     ``best_`` says, and the folds' thresholds.
 
     Args:
-        crop: (left, top, side) of the face in every image, `WHOLE`, or None, see `Verifier.read`: then all images are
-            of the same size.
+        crop: (left, top, side) of the face in every image, all of one size; `WHOLE`, for images of any size; or
+            None, see `Verifier.read`: then all images are of the same size too.
 
     Returns:
         JSON-able dict: counts; roc_auc, average_precision, equal_error_rate, best_threshold and best_accuracy; summary
@@ -28,17 +28,18 @@ def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None) 
         (path, reason); warnings of `parity.compare`; crop, scale, data_digest, and the model's fingerprint.
 
     Raises:
-        PairsError, UnreadableImageError, CropError: the list, or its images, cannot be used.
+        PairsError, SizesError, UnreadableImageError, CropError: the list, or its images, cannot be used.
         MissingResultError, CheckpointError: the mean training face, see `parity.read_mean_face`.
-        ValueError: pairs of one kind only.
     """
     training = parity.read_mean_face(verifier.trained.config)
     if crop is None:
         listed = read_pairs(pairs_file, images_dir)
         paths = sorted({path for pair in listed for path in (pair.first, pair.second)})
-        sizes = {size for size in (_measure(Path(images_dir) / path) for path in paths) if size}
-        crop = find_crop(sizes, verifier.trained, images_dir) if sizes else None
-    with tempfile.TemporaryDirectory(prefix="facelib-") as cache:  # other people's faces leave nothing behind
+        size = measure_frame(images_dir, paths)
+        crop = find_crop(size, verifier.trained, images_dir) if size else None
+    with tempfile.TemporaryDirectory(
+        prefix="facelib-", dir=temporary_folder()
+    ) as cache:  # other people's faces leave nothing behind
         test = load_pairs(pairs_file, images_dir, Path(cache), None if crop == WHOLE else crop)
         pixels = test.images.pixels
         starts = track(range(0, len(pixels), BATCH), "embedding", f"batches of {BATCH} images")
@@ -76,13 +77,6 @@ def _summarise(verifier, test, scores, people):
     threshold = verifier.trained.results["calibration"]["accuracy_threshold"]["threshold"]
     folds = np.array([pair.fold for pair in test.pairs])
     return protocols.as_data(protocols.summarise({"": scores}, people, folds, {"": threshold})[""])
-
-
-def _measure(path):
-    try:
-        return measure(path)
-    except ValueError:  # left out and counted when it is decoded
-        return None
 
 
 def _decide(scores, matched, people, row):

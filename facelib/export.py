@@ -16,10 +16,11 @@ from keras import layers, ops
 
 from facelib.cartoon import MIDDLE
 from facelib.cohort import Cohort
+from facelib.config import load_config
 from facelib.embedding import embed
 from facelib.images import SIZE
 from facelib.normalisation import UnitNorm
-from facelib.results import write_atomically
+from facelib.results import check_writable, write_atomically
 from facelib.synthetic import draw_face, draw_identity
 from facelib.trained import Trained, load_trained
 
@@ -42,12 +43,14 @@ def export_model(profile: str, folder: Path | None = None, onnx: bool = False):
     the modules in LAYERS first, whose layers it can hold; ``model.onnx`` needs nothing of this project.
 
     Raises:
-        ExportError: what ONNX needs is not installed. Others: see `trained.load_trained`.
+        ExportError: what ONNX needs is not installed. UnwritableError: nothing can be written to `folder`.
+        Others: see `trained.load_trained`.
     """
     if onnx:
         import_converter()
+    folder = Path(folder or load_config(profile, "drawn").reports / "export")
+    check_writable(folder / "model.keras")
     trained = load_trained(profile, float32=True)
-    folder = Path(folder or trained.config.reports / "export")
     folder.mkdir(parents=True, exist_ok=True)
     model = build_export(trained.model, trained.cohort, trained.config.flip_average)
     model.save(folder / "model.keras")

@@ -80,8 +80,17 @@ def split_identities(labels: np.ndarray, share: float, seed: int) -> tuple[np.nd
     """Masks (n,) of the training and the validation images; no identity is in both.
 
     A `share` of the identities, drawn at random whatever their number of images, is held out for validation.
+
+    Raises:
+        NoFacesError: fewer than two identities are left to train on.
     """
     identities = int(labels.max()) + 1
-    held_out = np.random.default_rng((seed, 1)).permutation(identities)[: max(1, round(share * identities))]
+    count = max(1, round(share * identities))
+    if identities - count < 2:
+        raise NoFacesError(
+            f"validation_share={share:g} holds out {count} of {identities} identities, and of those left to train on "
+            "there must be two at least: lower it, or add identities"
+        )
+    held_out = np.random.default_rng((seed, 1)).permutation(identities)[:count]
     validation = np.isin(labels, held_out)
     return ~validation, validation

@@ -25,6 +25,7 @@ from facelib.results import digest, write_atomically
 SIZE = 112  # pixels, height and width of every decoded image
 GREY = (128, 128, 128)  # fills what is transparent, and what augmentation uncovers or covers
 SMALLEST = SIZE // 2  # pixels of a side; less would be blown up more than twice, into a face without detail
+BLANK = 2  # levels of 255 between the darkest and the lightest pixel of a channel; below there is nothing to see
 PIXELS_LIMIT = 50_000_000  # an image that claims more is refused before it is decoded
 
 # how to turn an image upright, by its EXIF orientation; none for 1
@@ -61,7 +62,8 @@ def decode(path: Path, crop: tuple[int, int, int] | None = None) -> np.ndarray:
 
     Raises:
         UnreadableImageError: missing, no regular file, not a JPEG or PNG image, truncated, of too many pixels, smaller
-            than the crop, or with a side (of the crop, where there is one) below `SMALLEST` pixels.
+            than the crop, with a side (of the crop, where there is one) below `SMALLEST` pixels, or blank: nothing in
+            it (in the crop, where there is one) differs by `BLANK` levels.
     """
     with _open(path) as image:
         width, height = _upright_size(image)
@@ -78,7 +80,7 @@ def decode(path: Path, crop: tuple[int, int, int] | None = None) -> np.ndarray:
             rgb = rgb.transpose(_turn(image))
         if crop is not None or rgb.size != (SIZE, SIZE):
             rgb = rgb.resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=(left, top, right, bottom))
-        return np.asarray(rgb)
+        return _refuse_blank(np.asarray(rgb))
 
 
 def measure(path: Path) -> tuple[int, int]:
@@ -110,6 +112,12 @@ def _open(path):
         raise UnreadableImageError(f"{path}: {reason}") from None
 
 
+def _refuse_blank(pixels):
+    if np.ptp(pixels, axis=(0, 1)).max() < BLANK:
+        raise ValueError("is blank: all of its pixels, or those of the crop, are alike: there is no face in it")
+    return pixels
+
+
 def _turn(image):
     return TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
 
@@ -127,9 +135,9 @@ def _to_rgb(image):
     return image.convert("RGB")
 
 
-_parts = [inspect.getsource(part) for part in (decode, _open, _turn, _upright_size, _to_rgb)]
+_parts = [inspect.getsource(part) for part in (decode, _open, _turn, _upright_size, _to_rgb, _refuse_blank)]
 DECODER = digest(
-    _parts, SMALLEST, GREY, TURNS, version("pillow")
+    _parts, SMALLEST, GREY, BLANK, TURNS, version("pillow")
 )  # pixels of another decoder are not taken from a cache
 
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from facelib.folders import is_visible, printable
 
-NAME = re.compile(r"[^\s/\\]+")
+NAME = re.compile(r"[^\s/\\\x00-\x1f\x7f]+")
+LARGEST = 100_000_000  # bytes of a pairs file; LFW's has 160,000
 # Images of somebody else than their name says. LFW's site lists such errors ("Errata", vis-www.cs.umass.edu/lfw), and
 # View 2 has 7 wrong matched pairs; these are the images that published tests of face recognition name as well. Kostelic
 # and Bendijo have two images each, so that their one matched pair is wrong whichever of the two is mislabelled.
@@ -34,21 +35,18 @@ class PairsError(ValueError):
 
 
 def read_pairs(pairs_file: Path, images_dir: Path) -> list[Pair]:
-    """Read the pairs of `pairs_file`, checking that every image is there.
+    """Read the pairs of `pairs_file`, checking that every image is there, and that no pair says nothing.
 
     The first line is a header; two numbers, of folds and n, mean that each fold has n matched, then n mismatched
     pairs. The other lines are ``name i j`` (matched) or ``name1 i name2 j`` (mismatched), for images
     ``<images_dir>/<name>/<name>_%04d.jpg``; fields are separated by blanks or tabs.
 
     Raises:
-        PairsError: no such file, no pairs, a malformed line, folds that the header does not say, or images that are
-            missing.
+        PairsError: no such file, no pairs, a malformed line, an image with itself, a pair that an earlier line holds
+            (in either order), folds that the header does not say, no such folder, or images that are missing.
     """
     pairs_file, images_dir = Path(pairs_file), Path(images_dir)
-    try:
-        lines = pairs_file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise PairsError(f"{pairs_file}: cannot be read as a pairs file: {error}") from None
+    lines = _read_lines(pairs_file)
     folds, of_a_kind = _folds(pairs_file, lines[0].split() if lines else [])
     numbered = [(number, line.split()) for number, line in enumerate(lines[1:], 2) if line.strip()]
     if not numbered:
@@ -59,10 +57,16 @@ def read_pairs(pairs_file: Path, images_dir: Path) -> list[Pair]:
             f"{2 * folds * of_a_kind:,} in all, and the file holds {len(numbered):,}: correct it, or write one number, "
             "which means no folds"
         )
-    pairs = []
+    pairs, lines_of = [], {}
     for position, (number, fields) in enumerate(numbered):
         fold, place = divmod(position, 2 * of_a_kind) if folds else (0, 0)
         pair = _pair(f"{pairs_file}, line {number}", fields, fold)
+        earlier = lines_of.setdefault(frozenset(pair[:2]), number)
+        if earlier != number:
+            raise PairsError(
+                f"{pairs_file}, lines {earlier} and {number}: the same two images, {pair.first} and {pair.second}; "
+                "a pair counts once: remove one of the lines"
+            )
         if folds and pair.matched != (place < of_a_kind):
             found, expected = ("matched", "mismatched") if pair.matched else ("mismatched", "matched")
             raise PairsError(
@@ -70,13 +74,32 @@ def read_pairs(pairs_file: Path, images_dir: Path) -> list[Pair]:
                 f" {of_a_kind} matched pairs, then {of_a_kind} mismatched ones"
             )
         pairs.append(pair)
+    _check_images(pairs_file, images_dir, pairs)
+    return pairs
+
+
+def _read_lines(pairs_file):
+    try:
+        if not pairs_file.is_file():  # a pipe would be waited for, a device read without end
+            reason = "is no regular file" if pairs_file.exists() else "there is no such file"
+            raise PairsError(f"{pairs_file}: cannot be read as a pairs file: {reason}")
+        if (size := pairs_file.stat().st_size) > LARGEST:
+            raise PairsError(f"{pairs_file}: {size:,} bytes are too many for a pairs file: at most {LARGEST:,}")
+        return pairs_file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PairsError(f"{pairs_file}: cannot be read as a pairs file, which is UTF-8 text: {error}") from None
+
+
+def _check_images(pairs_file, images_dir, pairs):
+    if not images_dir.is_dir():
+        found = "is a file" if images_dir.exists() else "does not exist"
+        raise PairsError(f"{images_dir} {found}; expected the folder with the images of {pairs_file}")
     paths = dict.fromkeys(path for pair in pairs for path in (pair.first, pair.second))
     missing = [path for path in paths if _is_missing(images_dir / path)]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         image, folder = printable(images_dir / missing[0]), printable(images_dir)
         raise PairsError(f"{pairs_file}: image {image}{more} missing; is {folder} the right folder?")
-    return pairs
 
 
 def is_mislabelled(pair: Pair) -> bool:
@@ -118,7 +141,10 @@ def _pair(place, fields, fold):
             raise PairsError(f"{place}: {person!r} is no name of a person's folder")
     if len(fields) == 4 and name == other:
         raise PairsError(f"{place}: {name!r} twice; a pair of one person is written 'name i j'")
-    return Pair(_path(name, i), _path(other, j), len(fields) == 3, fold)
+    pair = Pair(_path(name, i), _path(other, j), len(fields) == 3, fold)
+    if pair.first == pair.second:
+        raise PairsError(f"{place}: {pair.first} with itself; a pair needs two images")
+    return pair
 
 
 def _path(name, number):

@@ -11,7 +11,7 @@ VARIABLE = "FACELIB_PROGRESS"  # a file that the executing process shows on its 
 def track(iterable, description: str, unit: str, total: int | None = None):
     """`iterable`, with a progress line. `set_postfix_str` on the result adds figures to the line."""
     path = os.environ.get(VARIABLE)
-    stream = open(path, "a", buffering=1) if path else sys.stderr
+    stream = open(path, "a", buffering=1, encoding="utf-8", errors="backslashreplace") if path else sys.stderr
     return tqdm(
         iterable,
         description,
@@ -22,4 +22,5 @@ def track(iterable, description: str, unit: str, total: int | None = None):
         leave=bool(path),
         dynamic_ncols=False,
         ncols=110,
+        ascii=True,  # every terminal has these letters
     )

@@ -63,7 +63,7 @@ def load_split(config: Config) -> Split:
     if pairs[2].all() or not pairs[2].any():
         raise NoFacesError(
             f"the identities held out for validation give {pairs[2].sum()} matched and {(~pairs[2]).sum()} mismatched"
-            f" pairs, and both kinds are needed: raise validation_share={config.validation_share}, or add identities"
+            f" pairs, and both kinds are needed: raise validation_share or validation_images, or add images"
         )
     decoded, alignment = faces.pixels, None
     if config.align:

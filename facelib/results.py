@@ -7,13 +7,19 @@ import json
 import os
 import platform
 import subprocess
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
 from facelib.config import ROOT, Config
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pillow", "opencv-python-headless")
-STUDY = "reports/experiments*.csv"  # what the study writes
+INPUTS_AND_OUTPUTS = ("data", "reports")  # no code; each can be a link, which git takes for a change
+REDIRECTS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
+
+
+class UnwritableError(OSError):
+    """A place that cannot be written to; the message names it and says why."""
 
 
 class MissingResultError(FileNotFoundError):
@@ -63,9 +69,45 @@ def record_timings(config: Config, **seconds: float) -> None:
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write the whole file or nothing: to a neighbour first, then moved into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    neighbour = path.with_name(f".{path.name}.{os.getpid()}")
+    neighbour = _neighbour(path)
     neighbour.write_bytes(content.encode() if isinstance(content, str) else content)
     os.replace(neighbour, path)
+
+
+def _neighbour(path):
+    return path.with_name(f".{path.name}.{os.getpid()}")
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a file that `write_atomically` could not write, before the work that leads to it; leaves nothing behind.
+
+    Raises:
+        UnwritableError: it is a folder, a pipe or a device, or its folder cannot be made or written to.
+    """
+    path = Path(path)
+    try:
+        if path.exists() and not path.is_file():
+            raise OSError(None, "is a folder; name a file" if path.is_dir() else "is a pipe or a device; name a file")
+        neighbour = _neighbour(path)
+        folder = next(folder for folder in neighbour.absolute().parents if os.path.lexists(folder))
+        trial = folder / neighbour.name
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise UnwritableError(f"{path} cannot be written: {error.strerror}; choose another place") from None
+
+
+def temporary_folder() -> Path:
+    """The folder for temporary files: TMPDIR where that is set, else the system's.
+
+    Raises:
+        UnwritableError: TMPDIR is no folder that can be written to, where Python would take another one without a word.
+    """
+    wanted = os.environ.get("TMPDIR")
+    found = tempfile.gettempdir()
+    if wanted and os.path.abspath(wanted) != found:
+        raise UnwritableError(f"TMPDIR={wanted} is no folder that can be written to: make it one, or unset TMPDIR")
+    return Path(found)
 
 
 def digest(*parts) -> str:
@@ -98,16 +140,21 @@ def _plain(value):
 
 
 def commit() -> dict:
-    """The commit of this code, and whether files differ from it (what the study writes is none of it).
+    """The commit of this code, and whether files of it differ (what lies in INPUTS_AND_OUTPUTS is none of it).
 
-    Both are None where git does not say.
+    Both are None where git does not say, and where this is no repository of its own: a copy without its history that
+    lies inside another repository has none of that one's commits.
     """
 
     def git(*arguments):
-        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+        done = subprocess.run(["git", *arguments], cwd=ROOT, env=environment, capture_output=True, check=True)
+        return os.fsdecode(done.stdout).rstrip("\n")
 
+    environment = {name: value for name, value in os.environ.items() if name not in REDIRECTS}
     try:
-        differs = git("status", "--porcelain", "--", ".", f":(exclude){STUDY}")
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != ROOT.resolve():
+            return {"commit": None, "dirty": None}
+        differs = git("status", "--porcelain", "--", ".", *(f":(exclude){name}" for name in INPUTS_AND_OUTPUTS))
         return {"commit": git("rev-parse", "HEAD"), "dirty": bool(differs)}
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "dirty": None}

@@ -1,9 +1,17 @@
-"""TensorFlow, imported in half the time and without a word; for commands, and for `facelib.verify`."""
+"""How commands, and `facelib.verify`, start: any name can be printed, and TensorFlow is imported without a word."""
 
 import contextlib
 import importlib
+import io
 import os
 import sys
+
+
+def print_any_name() -> None:
+    """Let the terminal show \\x.. for a letter of a name that it has not, where printing would be an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not where somebody caught the output
+            stream.reconfigure(errors="backslashreplace")
 
 
 def load_tensorflow() -> None:

@@ -11,6 +11,7 @@ from facelib.cohort import rareness
 from facelib.embedding import build_embedder, pair_scores
 from facelib.folders import SUFFIXES, Unread, explain, list_images, printable
 from facelib.images import SIZE, SMALLEST, UnreadableImageError, decode, measure
+from facelib.pairs import measure_frame
 from facelib.progress import track
 from facelib.trained import Trained, find_threshold, load_trained
 
@@ -89,7 +90,7 @@ class Verifier:
         if crop == WHOLE or size == (SIZE, SIZE):
             return decode(image)
         if size and min(size) >= SMALLEST:
-            crop = find_crop({size}, self.trained, image)
+            crop = find_crop(size, self.trained, image)
         return decode(image, crop)
 
     def embed(self, pixels: np.ndarray) -> np.ndarray:
@@ -100,12 +101,18 @@ class Verifier:
         """Embeddings of the JPEG and PNG files in and below `folder`; see `read` for the `crop`.
 
         Raises:
-            UnreadableImageError: there are none, or none of them can be read.
+            UnreadableImageError: no such folder, no images in it, or none of them can be read.
+            SizesError: a crop in pixels, and images of several sizes.
         """
         folder = Path(folder)
+        if not folder.is_dir():
+            found = "is a file" if folder.exists() else "does not exist"
+            raise UnreadableImageError(f"{printable(folder)} {found}; expected a folder with images in or below it")
         listing = paths, unread, found = list_images(folder)
         if not paths:
             raise UnreadableImageError(f"{printable(folder)} holds no image ({', '.join(SUFFIXES)}){explain(listing)}")
+        if crop not in (None, WHOLE):
+            measure_frame(folder, paths)
 
         def attempt(path):
             try:
@@ -146,9 +153,12 @@ class Verifier:
             far: take the threshold for this false accept rate, not that with the best accuracy.
 
         Raises:
-            UnreadableImageError, CropError: an image. UnsupportedRateError: there is no threshold for `far`.
+            UnreadableImageError, CropError: an image. SizesError: a crop in pixels, and images of two sizes.
+            UnsupportedRateError: there is no threshold for `far`.
         """
         threshold, basis = self.threshold(far)
+        if crop not in (None, WHOLE):
+            measure_frame("", [image for image in (image_a, image_b) if not isinstance(image, np.ndarray)])
         pixels = np.stack([self.read(image, crop) for image in (image_a, image_b)])
         score = float(self.scores(self.embed(pixels), np.array([0]), np.array([1]))[0])
         value, share = threshold["threshold"], threshold["false_accepts"] / max(basis.mismatched_pairs, 1)
@@ -165,20 +175,18 @@ class Verifier:
         return row, Basis(*data, calibration["people"], pairs, mismatched)
 
 
-def find_crop(sizes: set, trained: Trained, place) -> tuple | None:
-    """The crop of images that are all of one of `sizes` (width, height) known here: None; in a frame ``trained.crop``.
+def find_crop(size: tuple[int, int], trained: Trained, place) -> tuple | None:
+    """The crop of images of `size` (width, height), where it is known: None of a face, ``trained.crop`` of a frame.
 
     Raises:
-        CropError: several sizes, or another one; the message names `place`.
+        CropError: another size; the message names `place`.
     """
-    if sizes == {(SIZE, SIZE)}:
+    if size == (SIZE, SIZE):
         return None
-    if sizes == {trained.frame}:
+    if size == trained.frame:
         return trained.crop
-    width, height = min(sizes)
-    found = f"{width}x{height} pixels" if len(sizes) == 1 else f"images of {len(sizes)} sizes, such as {width}x{height}"
     raise CropError(
-        f"{place}: {found}; where is the face? Only {SIZE}x{SIZE} (a face, as it is) and "
+        f"{place}: {size[0]}x{size[1]} pixels; where is the face? Only {SIZE}x{SIZE} (a face, as it is) and "
         f"{trained.frame[0]}x{trained.frame[1]} (a frame of the test, as LFW's) are known: "
         "give --crop left,top,side in pixels, or --whole where the whole image is a closely cropped face"
     )

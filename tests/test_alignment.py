@@ -15,6 +15,7 @@ from facelib.alignment import AlignmentError, align, correlate, cut, edges, find
 from facelib.config import PAIRS_FILE, TEST_FOLDER, Config
 from facelib.images import decode
 from facelib.lfw import PairsError
+from facelib.pairs import SizesError
 
 COUNT = 150  # drawn people, of whom a mean face is that of anybody: the means of 30 are off by 3 pixels
 VARIED = ("roll",)  # light and backdrop as well would ask for hundreds of images more
@@ -96,13 +97,12 @@ def test_a_mean_face_is_the_mean_of_evenly_chosen_images(noise, monkeypatch):
     np.testing.assert_allclose(mean_face(pixels, 1), mean(pixels[:1]))
 
 
-def test_a_mean_frame_is_of_the_most_frequent_size_and_of_what_can_be_read(tmp_path):
-    sizes = [(112, 112), (150, 140), (150, 140), (150, 140), (112, 112), (150, 140)]
-    written = [write_image(tmp_path / f"{n}.png", n, size) for n, size in enumerate(sizes)]
-    (tmp_path / "3.png").write_bytes((tmp_path / "3.png").read_bytes()[:3000])  # its header says its size
+def test_a_mean_frame_is_that_of_evenly_chosen_images_that_can_be_read(tmp_path):
+    written = [write_image(tmp_path / f"{n}.png", n, (150, 140)) for n in range(6)]
+    (tmp_path / "3.png").write_bytes((tmp_path / "3.png").read_bytes()[:3000])
     (tmp_path / "none.png").write_text("no image")
-    paths = [f"{n}.png" for n in range(len(sizes))] + ["none.png"]
-    np.testing.assert_allclose(mean_frame(tmp_path, paths), mean([written[n] for n in (1, 2, 5)]))
+    paths = [f"{n}.png" for n in range(len(written))] + ["none.png"]
+    np.testing.assert_allclose(mean_frame(tmp_path, paths), mean([written[n] for n in (0, 1, 2, 4, 5)]))
     np.testing.assert_allclose(mean_frame(tmp_path, paths[1:], 3), mean([written[n] for n in (1, 5)]))
 
 
@@ -197,9 +197,17 @@ def test_names_and_pairs_have_no_say(tmp_path):
     config = write_test_set(tmp_path, frames()[:20])
     training = draw(20, 112, (61, 64, 128))
     expected = find_test_crop(config, training).crop
-    lines = [f"P{number:03d} 1 1" for number in range(20)]
+    lines = [f"P{number:03d} 1 P{19 - number:03d} 1" for number in range(10)]
     (tmp_path / PAIRS_FILE).write_text("\n".join(["1\t0", *lines[::-1]]))
     assert find_test_crop(config, training).crop == expected
+
+
+def test_frames_of_several_sizes_are_refused(tmp_path):
+    """Of any of them, also of one that no sample of the frames would hold."""
+    config = write_test_set(tmp_path, frames()[:8])
+    write_image(tmp_path / TEST_FOLDER / "P006" / "P006_0001.jpg", size=(500, 500))
+    with pytest.raises(SizesError, match="found 250x250: 7, such as .*P000_0001.jpg; 500x500: 1, such as .*P006_0001"):
+        find_test_crop(config, draw(2, 112, (61, 64, 128)))
 
 
 def test_faces_without_a_frame_are_taken_whole(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 from conftest import write_image
 from PIL import Image
 
-from facelib import commands
+from facelib import commands, export, verifier
 from facelib.commands import main
 from facelib.config import ROOT
 from facelib.verifier import load_verifier
@@ -90,6 +91,8 @@ def spoil(kind, path):
         os.mkfifo(path)
     elif kind == "oblong":
         image.resize((640, 480)).save(path)
+    elif kind == "blank":
+        image.save(path)
     elif kind == "GIF":
         image.save(path, format="GIF")
     return path
@@ -108,6 +111,7 @@ def spoil(kind, path):
         ("pipe", "is a pipe or a device, not an image"),
         ("oblong", "640x480 pixels; where is the face?"),
         ("GIF", "cannot identify image file: it is no JPEG or PNG"),
+        ("blank", "is blank: all of its pixels, or those of the crop, are alike"),
     ],
 )
 def test_a_bad_file_is_one_message_that_names_it(run, faces, tmp_path, kind, reason):
@@ -123,6 +127,12 @@ def test_a_bad_file_is_one_message_that_names_it(run, faces, tmp_path, kind, rea
         [],
         ["guess"],
         ["verify", "a.jpg"],
+        ["verify", "a.jpg", ""],
+        ["embed", "", "--output", "x.npz"],
+        ["embed", "folder", "--output", ""],
+        ["evaluate", "--pairs", "", "--images", "folder"],
+        ["export", "--output", ""],
+        ["verify", "a.jpg", "b.jpg", "--profile", ""],
         ["verify", "a.jpg", "b.jpg", "--far", "2"],
         ["verify", "a.jpg", "b.jpg", "--far", "few"],
         ["verify", "a.jpg", "b.jpg", "--crop", "1,2"],
@@ -139,6 +149,22 @@ def test_wrong_usage_is_2_and_loads_nothing(arguments, capsys, monkeypatch):
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2 and "usage: python -m facelib" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["abc", "nan", "inf", "-inf", "1e400", "1e-400", "", " ", "0", "1", "1,5", "5%"])
+def test_a_rate_that_is_none_is_named(text, capsys):
+    with pytest.raises(SystemExit):
+        main(["verify", "a.jpg", "b.jpg", f"--far={text}"])
+    assert capsys.readouterr().err.endswith(f"--far: {text!r} is no rate between 0 and 1, such as 0.01\n")
+
+
+@pytest.mark.parametrize(
+    "text", ["abc", "", "1,2", "1,2,3,4", "1,2,0", "nan,1,2", "1.5,2,3", "１,2,3", "1,2," + "9" * 5000]
+)
+def test_a_crop_that_is_none_is_named(text, capsys):
+    with pytest.raises(SystemExit):
+        main(["verify", "a.jpg", "b.jpg", f"--crop={text}"])
+    assert capsys.readouterr().err.endswith(f"--crop: {text!r} is not left,top,side in pixels, such as 61,64,128\n")
 
 
 def test_the_module_is_the_command():
@@ -168,8 +194,56 @@ def test_embeddings_of_a_folder_are_a_file_without_pickles(run, faces, tmp_path)
 
 def test_an_output_that_cannot_be_written_is_one_message(run, faces, tmp_path):
     (tmp_path / "file").write_text("")
-    code, _, err = run("embed", faces / "3", "--output", tmp_path / "file" / "x.npz")
-    assert code == 1 and "error: " in err and str(tmp_path / "file") in err
+    for name, arguments in (("embed", [faces / "3"]), ("export", [])):
+        code, out, err = run(name, *arguments, "--output", tmp_path / "file" / "x")
+        assert (code, out) == (1, "")
+        assert re.fullmatch(
+            f"error: {tmp_path}/file/x.* cannot be written: Not a directory; choose another place\n", err
+        )
+
+
+def test_an_output_that_cannot_be_written_is_said_before_the_work(trained_project, tmp_path, monkeypatch, capsys):
+    for module in (verifier, export):
+        monkeypatch.setattr(module, "load_trained", lambda *arguments, **options: pytest.fail("loaded"))
+    (tmp_path / "file").write_text("")
+    places = {"embed": (tmp_path, tmp_path / "file" / "x", "/dev/null"), "export": (tmp_path / "file",)}
+    for name, outputs in places.items():
+        for output in outputs:
+            folder = [str(tmp_path)] if name == "embed" else []
+            assert main([name, *folder, "--profile", "smoke", "--output", str(output)]) == 1
+            assert "cannot be written: " in capsys.readouterr().err
+
+
+def test_a_folder_that_is_none_is_told_apart(run, faces, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for folder, reason in (
+        (faces / "0/0.png", "is a file; expected a folder with images"),
+        (tmp_path / "nowhere", "does not exist; expected a folder with images"),
+        (tmp_path / "empty", "holds no image (.jpeg, .jpg, .png)"),
+    ):
+        code, out, err = run("embed", folder, "--output", tmp_path / "x.npz")
+        assert (code, out) == (1, "") and err.startswith(f"error: {folder} {reason}")
+    (tmp_path / "pairs.txt").write_text("1\t0\nanna 1 2\n")
+    for images, reason in ((faces / "0/0.png", "is a file"), (tmp_path / "nowhere", "does not exist")):
+        code, _, err = run("evaluate", "--pairs", tmp_path / "pairs.txt", "--images", images)
+        assert code == 1 and err.startswith(f"error: {images} {reason}; expected the folder with the images of ")
+    code, _, err = run("evaluate", "--pairs", tmp_path / "empty", "--images", tmp_path)
+    assert code == 1 and err.startswith(f"error: {tmp_path}/empty: cannot be read as a pairs file: is no regular file")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_that_lacks_the_letters_of_a_name_shows_their_numbers(trained_root, faces, tmp_path, encoding):
+    folder = tmp_path / "Łukasz \udcff"
+    shutil.copytree(faces / "3", folder)
+    code = (
+        "import sys; from pathlib import Path; from facelib import commands, config\n"
+        "commands.run_embed = lambda arguments: print(arguments.folder.name)\n"
+        "sys.exit(commands.main(['embed', sys.argv[1], '--output', 'x.npz']))"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code, str(folder)]
+    done = subprocess.run(command, env=environment, capture_output=True)
+    assert (done.returncode, done.stdout) == (0, b"\\u0141ukasz \\udcff\n"), done.stderr
 
 
 def test_evaluate_shows_every_threshold(run, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facelib import config as config_module
 from facelib.config import (
     CHOICES,
     PAIRS_FILE,
@@ -40,6 +41,43 @@ def test_overrides_are_read_by_the_type_of_the_field():
     assert config.bfloat16 is False
     assert (config.mining, config.test_crop) == ("all", (1, 2, 3))
     assert load_config("laptop", "drawn").test_crop == load_config("laptop", "drawn", "test_crop=()").test_crop == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["test_crop=(61, 64, 128) epochs=3", "epochs=3  test_crop=( 61,64 ,128 )", "epochs=3\ttest_crop=(61,\n64,128)\n"],
+)
+def test_blanks_in_brackets_belong_to_a_value(text):
+    config = load_config("laptop", "drawn", text)
+    assert (config.test_crop, config.epochs) == ((61, 64, 128), 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("test_crop=(61, 64, 128", r"test_crop='\(61,' is no tuple"),
+        ("test_crop=61, 64, 128", "test_crop='61,' is|unknown configuration key '64,'"),
+        ("test_crop=[61, 64, 128]", r"test_crop='\[61, 64, 128\]' is no tuple"),
+        ("test_crop=(61, 64, 128)epochs=3", "is no tuple"),
+        ("epochs = 3", "unknown configuration key 'epochs', or no value, in 'epochs'"),
+        ("epochs=3 4", "unknown configuration key '4', or no value, in '4'"),
+        ("epochs=3 (4, 5)", r"unknown configuration key '\(4, 5\)', or no value, in '\(4, 5\)'"),
+        ("epochs=3,gamma=4", "epochs='3,gamma=4' is no int"),
+    ],
+)
+def test_what_is_left_of_overrides_is_an_error(text, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config("laptop", "drawn", text)
+
+
+def test_a_package_apart_from_its_project_is_an_error(tmp_path, monkeypatch):
+    """Installed without -e, it would read and write data and reports beside itself, where nobody looks."""
+    monkeypatch.setattr(config_module, "__file__", str(tmp_path / "site-packages" / "facelib" / "config.py"))
+    monkeypatch.setattr(config_module, "ROOT", tmp_path / "site-packages")
+    with pytest.raises(ConfigError, match=f"^facelib lies in {tmp_path}/site-packages, apart from its project: .*-e"):
+        load_config("smoke", "drawn")
+    (tmp_path / "site-packages" / "notebooks").mkdir(parents=True)
+    assert load_config("smoke", "drawn").interim == tmp_path / "site-packages" / "data" / "interim" / "smoke"
 
 
 @given(seed=st.integers(0, 2**62), rate=st.floats(1e-9, 1e9))

@@ -8,11 +8,13 @@ import tempfile
 import numpy as np
 import pytest
 from conftest import CROP, write_image
+from PIL import Image
 
 from facelib import parity, verification
 from facelib.evaluation import evaluate
 from facelib.images import UnreadableImageError, decode
 from facelib.lfw import PairsError
+from facelib.pairs import SizesError
 from facelib.verifier import WHOLE, CropError, load_verifier
 
 PAIRS = """1\t0
@@ -72,7 +74,7 @@ def test_intervals_and_folds_are_those_of_the_protocols(verifier, images, tmp_pa
 
 def test_a_list_of_one_kind_is_named(verifier, images, tmp_path):
     (tmp_path / "pairs.txt").write_text("1\nanna 1 2\nbert 1 2\n")
-    with pytest.raises(ValueError, match=r"pairs\.txt: only one kind of pair"):
+    with pytest.raises(PairsError, match=r"pairs\.txt: only one kind of pair"):
         evaluate(verifier, tmp_path / "pairs.txt", images)
 
 
@@ -85,7 +87,13 @@ def test_frames_are_cropped_as_configured_and_other_sizes_as_told(verifier, imag
     assert evaluate(verifier, tmp_path / "pairs.txt", images, CROP) == frames
     assert evaluate(verifier, tmp_path / "pairs.txt", images, WHOLE)["data_digest"] != frames["data_digest"]
     write_image(images / "anna" / "anna_0001.jpg", size=(112, 112))
-    with pytest.raises(CropError, match="images: images of 2 sizes, such as 112x112"):
+    for crop in (None, CROP):
+        with pytest.raises(SizesError, match="found 250x250: 4, such as .*; 112x112: 1, such as .*anna_0001.jpg: "):
+            evaluate(verifier, tmp_path / "pairs.txt", images, crop)
+    assert evaluate(verifier, tmp_path / "pairs.txt", images, WHOLE)["images"] == 5
+    for path in images.rglob("*.jpg"):
+        write_image(path, int(path.stem[-1]), size=(500, 500))
+    with pytest.raises(CropError, match=r"images: 500x500 pixels; where is the face\?"):
         evaluate(verifier, tmp_path / "pairs.txt", images)
 
 
@@ -112,10 +120,26 @@ def test_an_unreadable_image_is_left_out_with_its_pairs(verifier, images, tmp_pa
         evaluate(verifier, tmp_path / "pairs.txt", images)
 
 
+def test_a_fold_that_unreadable_images_leave_with_one_kind_is_named(verifier, images, tmp_path):
+    (tmp_path / "pairs.txt").write_text("2 1\nanna 1 2\nanna 1 bert 1\nbert 1 2\nanna 2 cara 1\n")
+    (images / "cara" / "cara_0001.jpg").write_bytes(b"no image")
+    with pytest.raises(PairsError, match=r"pairs\.txt: only one kind of pair in fold 2 of 2: 1 matched and 0 mism"):
+        evaluate(verifier, tmp_path / "pairs.txt", images)
+
+
+def test_a_blank_image_is_left_out_with_its_pairs(verifier, images, tmp_path):
+    Image.new("RGB", (112, 112), (90, 60, 30)).save(images / "cara" / "cara_0001.jpg")
+    found = evaluate(verifier, tmp_path / "pairs.txt", images)
+    assert found["pairs_left_out"] == 1
+    ((path, reason),) = found["unreadable"]
+    assert path == "cara/cara_0001.jpg" and reason.startswith("is blank: ")
+
+
 def test_nothing_of_the_images_is_left_behind(verifier, images, tmp_path, monkeypatch):
     place = tmp_path / "temporary"
     place.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setenv("TMPDIR", str(place))
     before = sorted(verifier.trained.config.interim.rglob("*"))
     evaluate(verifier, tmp_path / "pairs.txt", images)
     assert os.listdir(place) == [] and sorted(verifier.trained.config.interim.rglob("*")) == before

@@ -47,7 +47,8 @@ FLOORS = {
     "results": {"config"},
     "alarms": {"results"},
     "images": {"progress", "results"},
-    "alignment": {"config", "images", "lfw"},
+    "pairs": {"images", "lfw"},
+    "alignment": {"config", "images", "lfw", "pairs"},
     "augmentation": {"images"},  # the size of an image
     "synthetic": {"cartoon", "config", "progress"},
     "normalisation": set(),
@@ -66,7 +67,6 @@ FLOORS = {
         "sampling",
     },
     "embedding": {"cohort", "images"},
-    "pairs": {"images", "lfw"},
     "training": {"alarms", "checkpoint", "memory", "pairwise", "progress"},
     "lettering": {"folders"},
     "plots": {"config", "lettering", "results"},
@@ -81,11 +81,13 @@ FLOORS = {
         "results", "texture",
     },
     "trained": {"checkpoint", "cohort", "config", "configured", "congealing", "results", "texture"},
-    "verifier": {"cohort", "embedding", "folders", "images", "progress", "trained"},
+    "verifier": {"cohort", "embedding", "folders", "images", "pairs", "progress", "trained"},
     "evaluation": {
-        "images", "intervals", "lfw", "pairs", "parity", "progress", "protocols", "verification", "verifier",
+        "intervals", "lfw", "pairs", "parity", "progress", "protocols", "results", "verification", "verifier",
     },
-    "export": {"cartoon", "cohort", "embedding", "images", "normalisation", "results", "synthetic", "trained"},
+    "export": {
+        "cartoon", "cohort", "config", "embedding", "images", "normalisation", "results", "synthetic", "trained",
+    },
     "startup": set(),
     "commands": {"dyads", "evaluation", "export", "folders", "profiles", "protocols", "results", "startup", "verifier"},
     "__main__": {"commands"},
@@ -105,7 +107,7 @@ FLOORS = {
         "startup",
     },
 }  # fmt: skip
-PUBLISHING = {"config", "folders", "progress", "publishing", "results"}  # knows nothing of faces
+PUBLISHING = {"config", "folders", "progress", "publishing", "results", "startup"}  # knows nothing of faces
 
 # What else the light modules import, beside the standard library.
 LIGHT = {

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from facelib.identities import (
@@ -113,9 +113,18 @@ def test_dense_labels_have_no_gaps_and_keep_identities_apart(counts, data):
 # split
 
 
+@pytest.mark.parametrize(("people", "share"), [(12, 0.99), (12, 0.9), (2, 0.5), (2, 0.01), (1, 0.12)])
+def test_a_split_leaves_two_identities_to_train_on_or_says_why_not(people, share):
+    with pytest.raises(NoFacesError, match=rf"validation_share={share} holds out \d+ of {people} identities, .*lower"):
+        split_identities(labels_of([5] * people), share, 7)
+    training, _ = split_identities(labels_of([5] * (people + 9)), 0.5, 7)
+    assert len(set(labels_of([5] * (people + 9))[training])) >= 2
+
+
 @given(counts=COUNTS, share=st.floats(0.05, 0.95), seed=st.integers(0, 99))
 def test_split_is_an_identity_disjoint_partition(counts, share, seed):  # slip 5
     labels = labels_of(counts)
+    assume(len(counts) - max(1, round(share * len(counts))) >= 2)
     training, validation = split_identities(labels, share, seed)
     assert (training ^ validation).all()
     assert not set(labels[training]) & set(labels[validation])

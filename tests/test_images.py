@@ -7,7 +7,7 @@ from conftest import write_image
 from PIL import Image
 
 from facelib import images as images_module
-from facelib.images import UnreadableImageError, decode, load_images
+from facelib.images import BLANK, UnreadableImageError, decode, load_images
 
 
 def noise(count=4, seed=0):
@@ -15,6 +15,17 @@ def noise(count=4, seed=0):
 
 
 # decoder
+
+
+def test_an_image_of_two_levels_shows_something_and_one_of_alike_pixels_does_not(tmp_path):
+    pixels = np.full((112, 112, 3), (90, 60, 30), np.uint8)
+    for difference in (0, 1, 2):
+        pixels[40:60, 40:60, 1] = 60 + difference
+        Image.fromarray(pixels).save(tmp_path / "a.png")
+        if difference < BLANK:
+            with pytest.raises(UnreadableImageError, match="a.png: is blank: all of its pixels"):
+                decode(tmp_path / "a.png")
+    np.testing.assert_array_equal(decode(tmp_path / "a.png"), pixels)
 
 
 @pytest.mark.parametrize("name", ["a.jpeg", "a.png"])

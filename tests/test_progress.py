@@ -19,6 +19,12 @@ def test_progress_goes_to_the_file_that_the_executing_process_names(tmp_path, mo
     assert capsys.readouterr() == ("", "")
 
 
+def test_progress_is_of_letters_that_every_terminal_has(tmp_path, monkeypatch):
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "progress"))
+    list(track(range(3), "decoding", "images"))
+    assert (tmp_path / "progress").read_bytes().isascii()
+
+
 def test_progress_by_hand_goes_to_standard_error_and_is_wiped_at_the_end(monkeypatch, capsys):
     monkeypatch.delenv(VARIABLE, raising=False)
     list(track(range(3), "decoding", "images"))

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from facelib.config import ConfigError
 from facelib.publishing import PublishingError, run
+from facelib.publishing import execute as publishing_execute
 from facelib.publishing.checks import check_notebooks, check_results
 from facelib.publishing.execute import execute, find_problem
 from facelib.publishing.formulas import latex_to_html, markdown_to_html, to_mathml
@@ -21,6 +23,7 @@ from facelib.publishing.html import find_banner, read_heading, render_page, writ
 from facelib.publishing.report import compile_report, measure_body
 from facelib.publishing.stamp import write_stamp
 from facelib.publishing.submission import build_submission, merge_notebooks, pack
+from facelib.results import UnwritableError
 
 PARAMETERS = 'profile = "laptop"\ndata = ""\noverrides = ""'
 
@@ -121,6 +124,53 @@ def test_execute_refuses_an_unknown_parameter(tmp_path):
     notebook = write_notebook(tmp_path / "a.ipynb", "1")
     with pytest.raises(PublishingError, match="no parameter profil; .* sets: data, overrides, profile"):
         execute(notebook, tmp_path / "out.ipynb", {"profil": "smoke"})
+
+
+def test_execute_refuses_a_target_that_cannot_be_written_before_a_cell_runs(tmp_path):
+    notebook = write_notebook(tmp_path / "a.ipynb", f"open({str(tmp_path / 'ran')!r}, 'w')")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UnwritableError, match="file/a.ipynb cannot be written: Not a directory"):
+        execute(notebook, tmp_path / "file" / "a.ipynb", {})
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.fixture
+def set_tmpdir(monkeypatch):
+    """Function that makes a folder the one for temporary files."""
+
+    def choose(folder):
+        monkeypatch.setenv("TMPDIR", str(folder))
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        return folder
+
+    return choose
+
+
+def test_execute_works_where_the_folder_for_temporary_files_lies_deep(tmp_path, set_tmpdir):
+    deep = set_tmpdir(tmp_path / ("d" * 60) / ("é" * 60))
+    deep.mkdir(parents=True)
+    notebook = write_notebook(tmp_path / "a.ipynb", "print('ran')")
+    execute(notebook, tmp_path / "out" / "a.ipynb", {})
+    assert "ran" in outputs(tmp_path / "out" / "a.ipynb") and not list(deep.iterdir())
+
+
+def test_the_place_of_sockets_is_short_enough_and_the_wanted_one_where_that_is(tmp_path, set_tmpdir, monkeypatch):
+    for length in range(60, 110):
+        folder = Path("/tmp") / ("x" * (length - 5))
+        monkeypatch.setattr(publishing_execute, "temporary_folder", lambda folder=folder: folder)
+        monkeypatch.setattr(publishing_execute.os, "access", lambda *_: True)
+        place = publishing_execute._find_place()
+        assert place == (folder if length + len("/nb-12345678/k-ipc-10") <= 107 else Path("/tmp"))
+    monkeypatch.setattr(publishing_execute, "SHORT", ())
+    with pytest.raises(PublishingError, match="is too long a path for sockets: set TMPDIR to a folder nearer to the"):
+        publishing_execute._find_place()
+
+
+def test_a_folder_for_temporary_files_that_is_missing_is_said(tmp_path, set_tmpdir):
+    set_tmpdir(tmp_path / "nowhere")
+    notebook = write_notebook(tmp_path / "a.ipynb", "1")
+    with pytest.raises(UnwritableError, match=f"TMPDIR={tmp_path}/nowhere is no folder that can be written to"):
+        execute(notebook, tmp_path / "out" / "a.ipynb", {})
 
 
 def test_a_cell_that_never_ran_is_a_problem(good):
@@ -397,6 +447,8 @@ def test_stamp_is_made_of_links_and_names_of_any_kind(tmp_path, faces):
 
 def test_stamp_says_what_is_run_on(tmp_path, faces):
     assert write_stamp(tmp_path / "a", "smoke", "drawn", "gamma=2")[1] == "profile smoke, drawn faces, gamma=2"
+    said = write_stamp(tmp_path / "a", "smoke", "drawn", " epochs=1  test_crop=(1, 2,  99)")[1]
+    assert said == "profile smoke, drawn faces, epochs=1 test_crop=(1, 2, 99)"
     assert write_stamp(tmp_path / "a", "smoke", str(faces), "")[1] == f"profile smoke, 3 files in {Path(faces)}"
 
 

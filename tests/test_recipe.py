@@ -1,5 +1,6 @@
 import dataclasses
 import itertools
+import json
 import shutil
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from conftest import tiny_network
 
 from facelib import configured, recipe, results, verification
 from facelib.augmentation import augment
+from facelib.config import ROOT
 from facelib.congealing import fit_alignment
 from facelib.duplicates import SharedImagesError
 from facelib.embedding import embed, pair_scores
+from facelib.identities import NoFacesError
 from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
 from facelib.mining import select_triplets
 from facelib.training import Schedule, train
@@ -34,6 +37,29 @@ def test_nobody_is_both_trained_and_validated_on(split):  # slip 5
     assert split.training_labels.max() == 8
     np.testing.assert_array_equal(labels[split.first] == labels[split.second], split.matched)
     assert split.matched.sum() == (~split.matched).sum() == 3 * 3
+
+
+def test_a_share_that_leaves_nobody_to_train_on_is_said_before_the_faces_are_aligned(configure, monkeypatch):
+    monkeypatch.setattr(recipe, "fit_alignment", lambda *arguments: pytest.fail("aligned"))
+    with pytest.raises(NoFacesError, match="validation_share=0.95 holds out 11 of 12 identities, .* lower it"):
+        recipe.load_split(configure("validation_share=0.95 align=True"))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    ["", "later_mining_epoch=0", "later_mining_epoch=0 mining=hard later_mining=all", "memory_size=0", "pairs_weight=0",
+     "pairs_weight=0 later_mining_epoch=0 mining=all", "loss=triplet classes_weight=1", "mining=mistaken"],
+)  # fmt: skip
+def test_the_visible_step_of_notebook_06_is_the_step_of_training_with_any_setting(configure, overrides):
+    cells = json.loads((ROOT / "notebooks" / "06_training.ipynb").read_text())["cells"]
+    sources = {cell["id"]: "".join(cell["source"]) for cell in cells}
+    config = configure(f"{overrides} embedding_size=6")
+    split = recipe.load_split(config)
+    names = {"config": config, "split": split, "sampler": recipe.build_sampler(config, split), "recipe": recipe}
+    exec(sources["06-03"] + "\n" + sources["06-04"].partition("config =")[0], names)
+    for cell in ("06-09", "06-10", "06-11", "06-13"):  # the last compares the weights
+        exec(sources[cell], names)
+    assert int(names["count"]) > 0
 
 
 def test_limits_of_the_configuration_hold(configure):

@@ -1,5 +1,6 @@
 """startup.py: TensorFlow alone, in silence, and everything else as it was."""
 
+import io
 import subprocess
 import sys
 
@@ -26,6 +27,18 @@ def test_what_tensorflow_does_not_need_is_there_again_afterwards(unloaded, monke
     with pytest.raises(ZeroDivisionError):
         startup.load_tensorflow()
     assert "sklearn" not in sys.modules
+
+
+def test_any_name_can_be_printed(monkeypatch):
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict") for _ in range(2)]
+    monkeypatch.setattr(sys, "stdout", streams[0])
+    monkeypatch.setattr(sys, "stderr", streams[1])
+    startup.print_any_name()
+    for stream in streams:
+        print("Zoë \udcff", file=stream, flush=True)
+        assert stream.buffer.getvalue() == b"Zo\\xeb \\udcff\n"
+    monkeypatch.setattr(sys, "stdout", io.StringIO())  # caught, which takes any letter
+    startup.print_any_name()
 
 
 def test_what_is_loaded_is_not_loaded_again(monkeypatch):

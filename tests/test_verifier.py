@@ -20,6 +20,7 @@ from facelib.checkpoint import CheckpointError
 from facelib.config import ROOT, ConfigError
 from facelib.embedding import embed, pair_scores
 from facelib.images import UnreadableImageError, decode
+from facelib.pairs import SizesError
 from facelib.results import MissingResultError
 from facelib.thresholds import calibrate
 from facelib.trained import UnsupportedRateError, load_trained
@@ -160,6 +161,28 @@ def test_a_frame_on_its_side_is_measured_upright(verifier, tmp_path):
         verifier.read(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize(
+    ("mode", "colour"), [("RGB", (90, 60, 30)), ("L", 0), ("RGBA", (200, 100, 50, 0)), ("RGB", (255, 255, 255))]
+)
+def test_a_blank_image_is_refused_and_listed(verifier, faces, tmp_path, mode, colour):
+    """Its embedding would say nothing, and any two blank images would be the same person."""
+    Image.new(mode, (112, 112), colour).save(tmp_path / "blank.png")
+    for pair in ((faces / "0/0.png", tmp_path / "blank.png"), (tmp_path / "blank.png",) * 2):
+        with pytest.raises(UnreadableImageError, match="blank.png: is blank: "):
+            verifier.verify(*pair)
+    shutil.copy(faces / "0/0.png", tmp_path / "face.png")
+    found = verifier.embed_folder(tmp_path)
+    assert found.paths == ("face.png",) and found.problems[0][0] == "blank.png"
+
+
+def test_a_crop_that_is_blank_is_refused(verifier, tmp_path):
+    image = Image.new("RGB", (250, 250), (90, 60, 30))
+    image.paste((0, 0, 0), (0, 0, 40, 40))  # outside of the square
+    image.save(tmp_path / "a.png")
+    with pytest.raises(UnreadableImageError, match="a.png: is blank: "):
+        verifier.read(tmp_path / "a.png")
+
+
 def test_a_few_pixels_are_refused_as_such_and_not_for_their_crop(verifier, tmp_path):
     Image.new("RGB", (1, 1)).save(tmp_path / "a.png")
     with pytest.raises(UnreadableImageError, match="a.png: 1x1 pixels are too few"):
@@ -172,18 +195,26 @@ def test_pixels_of_another_kind_are_refused(verifier, pixels):
         verifier.read(pixels)
 
 
-def test_images_of_several_sizes_have_no_crop_of_their_own():
-    with pytest.raises(CropError, match="here: images of 2 sizes, such as 112x112"):
-        find_crop({(112, 112), (250, 250)}, SimpleNamespace(frame=(250, 250), crop=CROP), "here")
+def test_a_crop_in_pixels_is_for_images_of_one_size(verifier, tmp_path):
+    """The same square shows another part of a larger image."""
+    write_image(tmp_path / "a.png", size=(300, 300))
+    write_image(tmp_path / "b.png", size=(600, 600))
+    paths, crop = (tmp_path / "a.png", tmp_path / "b.png"), (10, 20, 200)
+    expected = "found 300x300: 1, such as .*a.png; 600x600: 1, such as .*b.png: bring them"
+    with pytest.raises(SizesError, match=expected):
+        verifier.verify(*paths, crop=crop)
+    with pytest.raises(SizesError, match=expected):
+        verifier.embed_folder(tmp_path, crop)
+    assert verifier.embed_folder(tmp_path, WHOLE).paths == ("a.png", "b.png")
+    face = np.asarray(Image.open(tmp_path / "a.png").resize((112, 112)))
+    assert verifier.verify(face, paths[1], crop=crop).score > 0  # pixels are a face already
 
 
 def test_a_frame_is_of_the_size_of_the_test_frames():
     trained = SimpleNamespace(frame=(178, 218), crop=(33, 60, 110))
-    assert (
-        find_crop({(178, 218)}, trained, "here") == (33, 60, 110) and find_crop({(112, 112)}, trained, "here") is None
-    )
+    assert find_crop((178, 218), trained, "here") == (33, 60, 110) and find_crop((112, 112), trained, "here") is None
     with pytest.raises(CropError, match=r"250x250 pixels; where is the face\? Only 112x112 .* and 178x218 \(a frame"):
-        find_crop({(250, 250)}, trained, "here")
+        find_crop((250, 250), trained, "here")
 
 
 # folders
@@ -205,6 +236,13 @@ def test_a_folder_is_embedded_in_order_and_what_is_unreadable_left_out(verifier,
     np.testing.assert_allclose(found.embeddings, expected, atol=1e-6)
     np.testing.assert_allclose(found.rareness, verifier.rareness(expected), atol=1e-6)
     assert found.rareness.min() > 0
+
+
+def test_what_is_no_folder_is_told_apart(verifier, faces, tmp_path):
+    with pytest.raises(UnreadableImageError, match=f"^{faces}/0/0.png is a file; expected a folder with images in"):
+        verifier.embed_folder(faces / "0/0.png")
+    with pytest.raises(UnreadableImageError, match=f"^{tmp_path}/nowhere does not exist; expected a folder with"):
+        verifier.embed_folder(tmp_path / "nowhere")
 
 
 def test_a_folder_without_readable_images_is_refused(verifier, tmp_path):

@@ -19,7 +19,7 @@ from facelib.experiments.table import COMPLETE, ERROR, TableError, read_table, t
 from facelib.identities import NoFacesError
 from facelib.progress import VARIABLE
 from facelib.results import digest
-from facelib.startup import load_tensorflow
+from facelib.startup import load_tensorflow, print_any_name
 
 NOTHING_LEFT, INTERRUPTED = 3, 130  # exit codes of a worker; 0: a trial was recorded
 MOST_KILLS = 10  # of workers in a row; more than what `queue` grants one trial
@@ -150,6 +150,7 @@ def show(config: Config, tables) -> None:
 
 
 def main() -> None:
+    print_any_name()
     known = (*study.TABLES, SEARCH)
     parser = argparse.ArgumentParser(prog="make experiments", description=__doc__)
     parser.add_argument("--data", default="", help="as for make all: a folder with faces, or drawn")
@@ -158,8 +159,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="print the trials and their states, and run none")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    tables = [name.strip() for name in arguments.only.split(",")]
-    unknown = set(tables) - set(known)
+    unknown = set(tables := [name.strip() for name in arguments.only.split(",")]) - set(known)
     if unknown or arguments.workers < 1:
         parser.error(
             f"no table {min(unknown)!r}; there are: {', '.join(known)}" if unknown else "--workers is at least 1"

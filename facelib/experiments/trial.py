@@ -69,6 +69,7 @@ def run_trial(trial: study.Trial, data: str, folder: Path, with_test: bool = Fal
 def _train(config: Config, folder: Path, with_test: bool) -> dict:
     tf.keras.backend.clear_session()
     split = recipe.load_split(config)
+    test = _load_test(config, split.decoded) if with_test else None  # a list that cannot be used is known at once
     sampler, learner = recipe.build_sampler(config, split), recipe.build_learner(config, split)
     folder = folder / recipe.training_folder(config, split.faces.digest).name
     schedule = Schedule(config.epochs, config.steps_per_epoch, folder)
@@ -85,7 +86,6 @@ def _train(config: Config, folder: Path, with_test: bool) -> dict:
     }
     measured = ("validation_roc_auc", "validation_accuracy", "validation_average_precision")
     figures |= {name: end[name] for name in (*measured, "loss", "spread", "active_share", "steps", "seconds")}
-    test = _load_test(config, split.decoded) if with_test else None
     if test:
         figures |= _test(config, test, align_first(split.alignment, learner.model), end["validation_threshold"])
     if config.texture_share:

@@ -4,6 +4,7 @@ import sys
 
 from facelib.config import ConfigError
 from facelib.folders import printable
+from facelib.startup import print_any_name
 
 
 class PublishingError(Exception):
@@ -12,6 +13,7 @@ class PublishingError(Exception):
 
 def run(main) -> None:
     """Run a command's `main`; a user's mistake ends it with its message alone and exit code 1, never a stack trace."""
+    print_any_name()
     try:
         main()
     except (PublishingError, ConfigError, OSError) as error:

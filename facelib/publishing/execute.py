@@ -28,7 +28,12 @@ from facelib.progress import VARIABLE
 from facelib.publishing import PublishingError, run
 from facelib.publishing.normalise import normalise
 from facelib.publishing.terminal import show_progress
-from facelib.results import write_atomically
+from facelib.results import check_writable, temporary_folder, write_atomically
+
+PREFIX = "nb-"  # of the temporary folder, which ends in 8 letters
+SOCKET = "k-ipc-10"  # the longest name of a kernel's socket in it
+SOCKET_PATH = 107  # bytes that the path of a socket can have (unix(7), sun_path)
+SHORT = ("/tmp", "/var/tmp", "/dev/shm")  # where it is put if the folder for temporary files lies too deep
 
 
 def execute(source: Path, target: Path, parameters: dict[str, str], title: str = "") -> None:
@@ -37,11 +42,13 @@ def execute(source: Path, target: Path, parameters: dict[str, str], title: str =
     Raises:
         PublishingError: a parameter that the notebook's `parameters` cell does not set, a cell that failed or never
             ran, a kernel that died. `target` is then left as it was, and the broken notebook put into ``broken/``.
+        UnwritableError: `target`, or the folder for temporary files.
     """
+    check_writable(target)
     notebook = nbformat.read(source, as_version=4)
     _check_parameters(notebook, source, parameters)
     broken = target.parent / "broken" / target.name
-    with tempfile.TemporaryDirectory(prefix="nb-") as name:
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=_find_place()) as name:
         folder = Path(name)
         partial, progress, log = folder / "partial.ipynb", folder / "progress", folder / "stderr"
         options = _start_options(folder, progress, log)
@@ -76,6 +83,16 @@ def find_problem(notebook, died: bool = False) -> str:
         return f"cell {started[-1] if started else 1}: the kernel died (killed from outside, or out of memory)"
     missing = [i for i, cell in code if cell.execution_count is None]
     return f"cell {missing[0]}: was not executed" if missing else ""
+
+
+def _find_place() -> Path:
+    """A folder that can be written to, in which the path of a kernel's socket is short enough."""
+    places = (temporary_folder(), *map(Path, SHORT))
+    for place in places:
+        length = len(os.fsencode(place / f"{PREFIX}12345678" / SOCKET))
+        if length <= SOCKET_PATH and os.access(place, os.W_OK | os.X_OK):
+            return place
+    raise PublishingError(f"{places[0]} is too long a path for sockets: set TMPDIR to a folder nearer to the root")
 
 
 def _check_parameters(notebook, source: Path, parameters: dict[str, str]) -> None:

@@ -40,7 +40,7 @@ def write_stamp(target: Path, profile: str, data: str, overrides: str) -> tuple[
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(content)
     faces = "drawn faces" if config.drawn else f"{len(files):,} files in {printable(config.faces)}"
-    return changed, ", ".join([f"profile {profile}", faces, *overrides.split()])
+    return changed, ", ".join(filter(None, [f"profile {profile}", faces, " ".join(overrides.split())]))
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ def show_progress(title: str, progress: Path, stream=None):
 
 def _watch(progress: Path, stream, finished: threading.Event) -> None:
     live = stream.isatty()
-    with open(progress, newline="") as file:
+    with open(progress, newline="", encoding="utf-8", errors="replace") as file:
         while True:
             last = finished.wait(LIVE_SECONDS if live else LOG_SECONDS)
             text = file.read()
