@@ -40,13 +40,9 @@ def uniform_patterns() -> np.ndarray:
 
 def block_sizes() -> list[int]:
     """Number of features in each block of `TextureFeatures`, in order."""
-    sizes = []
-    for _, size, radius, offset in PATTERNS:
-        sizes.append(((size - 2 * radius - offset) // CELL) ** 2 * 59)
-    for size, width in COSINES:
-        sizes.append(((size - width + 1) // COSINE_CELL) ** 2 * 2 ** len(FREQUENCIES))
-    for size, cell in GRADIENTS:
-        sizes.append((size // cell - 1) ** 2 * 4 * ORIENTATIONS)
+    sizes = [((size - 2 * radius - offset) // CELL) ** 2 * 59 for _, size, radius, offset in PATTERNS]
+    sizes += [((size - width + 1) // COSINE_CELL) ** 2 * 2 ** len(FREQUENCIES) for size, width in COSINES]
+    sizes += [(size // cell - 1) ** 2 * 4 * ORIENTATIONS for size, cell in GRADIENTS]
     return sizes + [width**2 for _, width in COLOURS]
 
 
