@@ -6,6 +6,10 @@ import os
 # newer processors
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# on a GPU: take memory as it is needed, so that several processes can share one; float32 with all of its digits, not as
+# TensorFloat-32, which would round what is aligned, projected and compared to 10 bits
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
 
 
 def verify(image_a, image_b, far: float | None = None, profile: str = "laptop", crop=None):

@@ -9,12 +9,21 @@ from facelib.config import Config
 from facelib.images import SIZE
 from facelib.models import build_network
 
+BFLOAT16_CAPABILITY = (8, 0)  # CUDA C++ Programming Guide, "Arithmetic Instructions": bfloat16 from Ampere on
+
 
 def has_bfloat16() -> bool:
-    """Whether bfloat16 is fast here: on a GPU, or a processor that lists avx512_bf16 or amx_bf16."""
+    """Whether bfloat16 is fast here: on GPUs that all compute with it, or a processor with avx512_bf16 or amx_bf16.
+
+    NVIDIA's GPUs do from compute capability 8.0 on; where TensorFlow does not know that of a GPU, it counts as older.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+        return all(one.get("compute_capability", (0, 0)) >= BFLOAT16_CAPABILITY for one in details)
     processor = Path("/proc/cpuinfo")
     text = processor.read_text() if processor.exists() else ""
-    return bool(tf.config.list_physical_devices("GPU")) or "avx512_bf16" in text or "amx_bf16" in text
+    return "avx512_bf16" in text or "amx_bf16" in text
 
 
 def uses_bfloat16(config: Config) -> bool:

@@ -139,14 +139,14 @@ def convert(model: keras.Model) -> bytes:
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     signature = [tf.TensorSpec((None, SIZE, SIZE, 3), tf.float32, name="images")]
     function = tf.function(lambda images: model(images, training=False), input_signature=signature)
-    handlers = {"DenseBincount": (_convert_bincount, [])}
+    handlers = {"UnsortedSegmentSum": (_convert_segment_sum, [])}
     converted, _ = tf2onnx.convert.from_function(function, signature, OPSET, custom_op_handlers=handlers)
     return converted.SerializeToString()
 
 
-def _convert_bincount(graph, node, name, arguments):
-    # tf2onnx converts neither weights nor rows: here each weight, or 1, is added to zeros at its row's bin
-    bins, size, weights = node.input
+def _convert_segment_sum(graph, node, name, arguments):
+    # tf2onnx compares every value with every segment, which needs much memory: here each is added to a row of zeros
+    values, segments, count = node.input
 
     def add(operation, inputs, **attributes):
         return graph.make_node(operation, inputs, attr=attributes).output[0]
@@ -154,16 +154,12 @@ def _convert_bincount(graph, node, name, arguments):
     def constant(value, dtype):
         return graph.make_const(f"{name}_{len(graph.get_nodes())}", np.array(value, dtype)).output[0]
 
-    places = add("Cast", [bins], to=7)  # int64
-    shape = add("Shape", [places])
-    rows = add("Slice", [shape, constant([0], np.int64), constant([1], np.int64)])
-    length = add("Reshape", [add("Cast", [size], to=7), constant([1], np.int64)])
-    zeros = add("Expand", [constant(0, np.float32), add("Concat", [rows, length], axis=0)])
-    weighted = graph.get_shape(weights) != [0]
-    updates = weights if weighted else add("Expand", [constant(1, np.float32), shape])
+    flat = constant([-1], np.int64)
+    length = add("Reshape", [add("Cast", [count], to=7), flat])  # int64
+    zeros = add("Expand", [constant(0, np.float64), length])
     (output,), dtypes, shapes = node.output, node.output_dtypes, node.output_shapes
     graph.remove_node(node.name)
     graph.make_node(
-        "ScatterElements", [zeros, places, updates], {"axis": 1, "reduction": "add"},
-        outputs=[output], name=node.name, dtypes=dtypes, shapes=shapes,
+        "ScatterElements", [zeros, add("Reshape", [segments, flat]), add("Reshape", [values, flat])],
+        {"axis": 0, "reduction": "add"}, outputs=[output], name=node.name, dtypes=dtypes, shapes=shapes,
     )  # fmt: skip

@@ -45,28 +45,29 @@ def select_triplets(labels, embeddings, method="semi-hard", margin=0.1, sources=
         return tf.concat([tf.gather(pairs, triplets[:, 0]), triplets[:, 1:]], axis=1)
 
     similarities = similarity_matrix(tf.stop_gradient(embeddings))
-    s_p = tf.gather_nd(similarities, pairs)  # shape (A,)
     if method == "semi-hard":
-        negative, found = _below(similarities, negatives, pairs, s_p, margin)
+        negative, found = _below(similarities, positives, negatives, pairs, margin)
     else:  # the most similar negative is the same for all pairs of an anchor
         hardest = tf.argmax(tf.where(negatives, similarities, float("-inf")), axis=1, output_type=tf.int32)
         negative, found = tf.gather(hardest, pairs[:, 0]), tf.gather(tf.reduce_any(negatives, axis=1), pairs[:, 0])
         if method == MISTAKEN:
-            harder = found & (tf.gather_nd(similarities, tf.stack([pairs[:, 0], negative], axis=1)) > s_p)
+            s_n = tf.gather_nd(similarities, tf.stack([pairs[:, 0], negative], axis=1))
+            harder = found & (s_n > tf.gather_nd(similarities, pairs))
             negative, found = tf.where(harder, negative, 0), tf.ones_like(found)
     return tf.boolean_mask(tf.concat([pairs, negative[:, None]], axis=1), found)
 
 
-def _below(similarities, negatives, pairs, s_p, margin):
+def _below(similarities, positives, negatives, pairs, margin):
     """For each pair the most similar negative with s_p - margin < s_n < s_p, and whether there is one.
 
     One positive of every anchor at a time, so that memory grows with B^2, not with the B^2 (K - 1) comparisons.
     """
+    s_p = tf.gather_nd(similarities, pairs)  # shape (A,)
     least = tf.cast(s_p, tf.float64) - margin
     rounded = tf.cast(least, tf.float32)  # down, so that comparing in float32 decides as float64 would
     least = tf.where(tf.cast(rounded, tf.float64) > least, tf.math.nextafter(rounded, float("-inf")), rounded)
     anchors = pairs[:, 0]
-    counts = tf.math.bincount(anchors, minlength=tf.shape(similarities)[0])
+    counts = tf.math.count_nonzero(positives, axis=1, dtype=tf.int32)  # shape (B,)
     rank = tf.range(tf.shape(pairs)[0]) - tf.gather(tf.cumsum(counts, exclusive=True), anchors)  # of p among a's
     places, size = tf.stack([rank, anchors], axis=1), tf.shape(pairs)[0]
     # row r, column a: which pair is anchor a's r-th; `size` where it has no more

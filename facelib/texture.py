@@ -40,13 +40,9 @@ def uniform_patterns() -> np.ndarray:
 
 def block_sizes() -> list[int]:
     """Number of features in each block of `TextureFeatures`, in order."""
-    sizes = []
-    for _, size, radius, offset in PATTERNS:
-        sizes.append(((size - 2 * radius - offset) // CELL) ** 2 * 59)
-    for size, width in COSINES:
-        sizes.append(((size - width + 1) // COSINE_CELL) ** 2 * 2 ** len(FREQUENCIES))
-    for size, cell in GRADIENTS:
-        sizes.append((size // cell - 1) ** 2 * 4 * ORIENTATIONS)
+    sizes = [((size - 2 * radius - offset) // CELL) ** 2 * 59 for _, size, radius, offset in PATTERNS]
+    sizes += [((size - width + 1) // COSINE_CELL) ** 2 * 2 ** len(FREQUENCIES) for size, width in COSINES]
+    sizes += [(size // cell - 1) ** 2 * 4 * ORIENTATIONS for size, cell in GRADIENTS]
     return sizes + [width**2 for _, width in COLOURS]
 
 
@@ -143,13 +139,13 @@ def _patterns(images, radius, offset):
     images = images[:, offset:, offset:]
     inner = images.shape[1] - 2 * radius
     centre = images[:, radius:-radius, radius:-radius]
-    code = tf.zeros_like(centre, tf.int32)
+    code = tf.zeros_like(centre)  # float32, since a GPU leaves int32 to the processor
     around = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
     for bit, (down, across) in enumerate(around):
         top, left = radius * (1 + down), radius * (1 + across)
         higher = images[:, top : top + inner, left : left + inner] >= centre - EQUAL
-        code += tf.cast(higher, tf.int32) * 2**bit
-    return _histograms(tf.gather(uniform_patterns(), code), CELL, 59)
+        code += tf.cast(higher, tf.float32) * 2**bit
+    return _histograms(tf.gather(uniform_patterns(), tf.cast(code, tf.int32)), CELL, 59)
 
 
 def _cosine_signs(images, width):
@@ -161,7 +157,7 @@ def _cosine_signs(images, width):
     bits = tf.reshape(tf.cast(sums > 0.5, tf.float32), (-1, len(FREQUENCIES)))
     codes = tf.linalg.matvec(bits, 2.0 ** np.arange(len(FREQUENCIES), dtype=np.float32))
     places = images.shape[1] - width + 1
-    return _histograms(tf.cast(tf.reshape(codes, (-1, places, places)), tf.int32), COSINE_CELL, 2 ** len(FREQUENCIES))
+    return _histograms(tf.reshape(codes, (-1, places, places)), COSINE_CELL, 2 ** len(FREQUENCIES))
 
 
 def cosine_filters(width: int) -> np.ndarray:
@@ -174,8 +170,18 @@ def cosine_filters(width: int) -> np.ndarray:
 def _histograms(codes, cell, bins):
     # square roots of the shares of each code in each cell
     cells, down, across = _cells(codes, cell)
-    counts = tf.math.bincount(cells, minlength=bins, maxlength=bins, dtype=tf.float32, axis=-1)
+    counts = _sums(tf.ones_like(cells, tf.float32), cells, bins)
     return tf.reshape(tf.sqrt(counts) / cell, (-1, down * across * bins))
+
+
+def _sums(values, codes, bins):
+    # (rows, bins) float32: the sum of the values (rows, pixels) at each code below `bins` in every row. TensorFlow
+    # refuses tf.math.bincount on a GPU where results must be the same each time. In float64 the sums are exact, in
+    # whatever order a processor takes them: float32 values of 0 or from 0.001 to 400 are multiples of 2^-33.
+    rows = tf.shape(codes, tf.int64)[0]
+    places = tf.cast(codes, tf.int64) + bins * tf.range(rows)[:, None]
+    sums = tf.math.unsorted_segment_sum(tf.cast(values, tf.float64), places, rows * bins)
+    return tf.cast(tf.reshape(sums, (-1, bins)), tf.float32)
 
 
 def _gradients(images, cell):
@@ -183,14 +189,11 @@ def _gradients(images, cell):
     down, across = padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1], padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]
     turns = tf.math.atan2(down, across) / (2 * math.pi)
     # an eighth of a bin on, so that neither axes nor diagonals, on which many gradients lie, are borders
-    bins = tf.math.floormod(tf.cast(tf.floor(turns * ORIENTATIONS + 0.125), tf.int32), ORIENTATIONS)
+    bins = tf.math.floormod(tf.floor(turns * ORIENTATIONS + 0.125), ORIENTATIONS)
     sizes = tf.sqrt(down**2 + across**2)
     sizes = tf.where(sizes < EQUAL, 0.0, sizes)
     (bins, rows, columns), (sizes, _, _) = _cells(bins, cell), _cells(sizes, cell)
-    sums = tf.math.bincount(
-        bins, weights=sizes, minlength=ORIENTATIONS, maxlength=ORIENTATIONS, dtype=tf.float32, axis=-1
-    )
-    sums = tf.reshape(sums, (-1, rows, columns, ORIENTATIONS))
+    sums = tf.reshape(_sums(sizes, bins, ORIENTATIONS), (-1, rows, columns, ORIENTATIONS))
     blocks = tf.concat([sums[:, :-1, :-1], sums[:, 1:, :-1], sums[:, :-1, 1:], sums[:, 1:, 1:]], axis=3)
     blocks /= tf.norm(blocks, axis=3, keepdims=True) + 1e-3 * cell * cell
     return tf.reshape(tf.sqrt(blocks), (-1, (rows - 1) * (columns - 1) * 4 * ORIENTATIONS))

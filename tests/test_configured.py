@@ -1,4 +1,7 @@
+from types import SimpleNamespace
+
 import pytest
+import tensorflow as tf
 
 from facelib import configured
 from facelib.config import load_config
@@ -22,3 +25,31 @@ def test_the_network_is_the_configurations_and_bfloat16_only_where_it_is_fast(mo
 def test_augmentation_reduces_images_to_the_size_that_the_network_looks_at(settings, size):
     config = load_config("smoke", "drawn", f"image_size=40 {settings}")
     assert configured.shown_size(config) == size
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "fast"),
+    [
+        ([(8, 0)], True), ([(8, 9), (9, 0)], True), ([(10, 0)], True), ([(7, 5)], False), ([(7, 9)], False),
+        ([(9, 0), (7, 0)], False), ([(7, 0), (9, 0)], False), ([None], False), ([(9, 0), None], False),
+    ],
+)  # fmt: skip
+def test_a_gpu_is_fast_in_bfloat16_from_compute_capability_8_on_whatever_the_processor(monkeypatch, capabilities, fast):
+    gpus = [SimpleNamespace(capability=capability) for capability in capabilities]
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus if kind == "GPU" else [])
+    monkeypatch.setattr(
+        tf.config.experimental,
+        "get_device_details",
+        lambda gpu: {"compute_capability": gpu.capability} if gpu.capability else {},
+    )
+    for text in ("flags: avx512_bf16", "flags: sse"):
+        monkeypatch.setattr(configured.Path, "read_text", lambda path, text=text: text)
+        assert configured.has_bfloat16() == fast
+
+
+@pytest.mark.parametrize(("flags", "fast"), [("avx2 avx512_bf16", True), ("amx_bf16", True), ("avx512f", False)])
+def test_without_a_gpu_the_processor_decides_on_bfloat16(monkeypatch, flags, fast):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    monkeypatch.setattr(configured.Path, "exists", lambda path: True)
+    monkeypatch.setattr(configured.Path, "read_text", lambda path: f"flags: {flags}")
+    assert configured.has_bfloat16() == fast

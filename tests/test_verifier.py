@@ -116,12 +116,16 @@ def _counting(function, calls, model):
     return counted
 
 
-@pytest.mark.parametrize("chosen, expected", [({}, "1"), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "0")])
-def test_importing_the_package_asks_for_the_faster_kernels_unless_told_otherwise(chosen, expected):
-    code = "import facelib, os; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
-    environment = {key: value for key, value in os.environ.items() if key != "TF_ENABLE_ONEDNN_OPTS"} | chosen
+@pytest.mark.parametrize(
+    "name, expected",
+    [("TF_ENABLE_ONEDNN_OPTS", "1"), ("TF_FORCE_GPU_ALLOW_GROWTH", "true"), ("NVIDIA_TF32_OVERRIDE", "0")],
+)
+@pytest.mark.parametrize("chosen", [None, "other"])
+def test_importing_the_package_sets_up_processor_and_gpu_unless_told_otherwise(name, expected, chosen):
+    code = f"import facelib, os; print(os.environ['{name}'])"
+    environment = {key: value for key, value in os.environ.items() if key != name} | ({name: chosen} if chosen else {})
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.stdout.strip() == expected
+    assert done.stdout.strip() == (chosen or expected)
 
 
 def test_importing_the_package_loads_nothing():
