@@ -125,6 +125,7 @@ def test_a_second_make_does_nothing(tree):
     assert after == before
 
 
+@pytest.mark.slow
 def test_a_changed_plot_runs_again_without_training_and_gives_the_same_bytes(tree):
     before, trained = published(tree), trainings(tree)
     with open(tree / "facelib" / "plots.py", "a") as file:
@@ -138,6 +139,7 @@ def test_a_changed_plot_runs_again_without_training_and_gives_the_same_bytes(tre
     assert [name for name in before if after[name] != before[name]] == [] and after.keys() == before.keys()
 
 
+@pytest.mark.slow
 def test_a_changed_loss_trains_again_and_gives_the_same_bytes(tree):
     before, trained = published(tree), trainings(tree)
     with open(tree / "facelib" / "losses.py", "a") as file:
@@ -152,6 +154,7 @@ def test_a_changed_loss_trains_again_and_gives_the_same_bytes(tree):
     assert old.pop("checkpoint") != new.pop("checkpoint") and old == new
 
 
+@pytest.mark.slow
 def test_the_hand_in_holds_one_notebook_that_runs_as_one(tree, tmp_path):
     with zipfile.ZipFile(tree / "reports" / "smoke" / "submission.zip") as file:
         assert sorted(file.namelist()) == ["facelib.html", "facelib.ipynb", "report.pdf"]
@@ -190,6 +193,7 @@ def test_a_failing_cell_is_one_message_and_spoils_nothing(tree):
     assert {name: content for name, content in published(tree).items() if "broken" not in name} == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL_FACES.is_dir(), reason="no real faces on this machine")
 def test_the_same_on_real_faces(tree):
     done = make(tree, f"DATA={REAL_FACES}", "SET=identities_limit=150 images_limit=6")
