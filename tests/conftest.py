@@ -45,8 +45,8 @@ def write_image(path, seed=0, size=(112, 112), **options):
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the file that takes longest, so that the others share the rest of the cores meanwhile."""
-    items.sort(key=lambda item: item.path.name != "test_pipeline.py")
+    """Begin with the files that take longest, so that the others share the rest of the cores meanwhile."""
+    items.sort(key=lambda item: not item.path.name.startswith("test_pipeline"))
 
 
 @pytest.fixture
@@ -169,14 +169,15 @@ def trained_root(tmp_path_factory):
 
 @pytest.fixture
 def trained_project(trained_root, monkeypatch):
-    """`trained_root` as the project, the tiny network in the place of the big ones."""
-    from facelib import configured, verifier
+    """`trained_root` as the project, the tiny network in the place of the big ones.
+
+    What `load_verifier` keeps is of `trained_root` in every test, and stays.
+    """
+    from facelib import configured
 
     monkeypatch.setattr(config_module, "ROOT", trained_root)
     monkeypatch.setattr(configured, "build_network", tiny_network)
-    verifier.load_verifier.cache_clear()
-    yield trained_root
-    verifier.load_verifier.cache_clear()
+    return trained_root
 
 
 @pytest.fixture
