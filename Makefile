@@ -1,5 +1,6 @@
 # make            says what there is to make
 # make all        executes the notebooks and builds everything that is shown or handed in
+# make test       checks the code and runs the tests; make test-slow runs those that take minutes each
 #
 # Works with GNU Make 3.81 and later. An executed notebook is made again when its source, a module that it imports, a
 # notebook whose results it reads, or the configuration (PROFILE, DATA, SET) has changed; and only then.
@@ -63,7 +64,7 @@ quote = '$(subst ','\'',$(1))'
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup all notebooks html report card checks submission experiments test lab bench picture clean distclean FORCE
+.PHONY: help setup all notebooks html report card checks submission experiments test test-slow lab bench picture clean distclean FORCE
 
 help:
 	@echo 'make all         execute the notebooks, then html, report, card, checks and submission'
@@ -76,7 +77,8 @@ help:
 	@echo 'make experiments run the trials of facelib/experiments/study.py that are not over, hours -> reports/experiments.csv'
 	@echo '                 WORKERS=2: two at a time; ONLY="loss,P x K": these tables; LIST=1: show them, run none'
 	@echo 'make lab         work on the notebooks in JupyterLab'
-	@echo 'make test        check the code and run the tests'
+	@echo 'make test        check the code and run the tests, on every core'
+	@echo 'make test-slow   run the tests that take minutes each, such as whole runs of the pipeline'
 	@echo 'make bench       compare speed and memory with others, in .bench-venv -> reports/bench.md'
 	@echo 'make picture     draw the picture in README.md    -> docs/pipeline.png'
 	@echo 'make setup       the virtual environment in $(VENV) (the others do this first, where it is missing)'
@@ -181,8 +183,14 @@ experiments: $(READY)
 
 # --- the rest --------------------------------------------------------------------------------------------------------
 
+# The tests of a file stay in one process, so that what they share is made once; files in the order of tests/conftest.py.
+PYTEST := $(PYTHON) -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
+
 test: $(READY)
-	@$(PYTHON) -m ruff check --quiet . && $(PYTHON) -m ruff format --check --quiet . && $(PYTHON) -m pytest
+	@$(PYTHON) -m ruff check --quiet . && $(PYTHON) -m ruff format --check --quiet . && $(PYTEST) -m 'not slow'
+
+test-slow: $(READY)
+	@$(PYTEST) -m slow
 
 lab: $(READY)
 	@TF_ENABLE_ONEDNN_OPTS=1 $(PYTHON) -m jupyterlab notebooks

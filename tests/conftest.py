@@ -2,6 +2,12 @@
 
 import os
 
+# Read when NumPy and TensorFlow are loaded, here and in every process that a test starts: one thread each, so that a
+# result does not depend on how many cores there are or on how many tests run at a time; no GPU, because tolerances and
+# bit-for-bit claims are about processors.
+os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "-1"}
+
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -9,8 +15,6 @@ from PIL import Image
 
 from facelib import config as config_module
 from facelib.config import PAIRS_FILE, TEST_FOLDER, TRAINING_FOLDER
-
-os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the tests' tolerances and bit-for-bit claims are about processors
 
 CROP = (60, 66, 130)  # of the test frames, where a test says nothing else
 
@@ -38,6 +42,11 @@ def write_image(path, seed=0, size=(112, 112), **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path, **options)
     return np.asarray(image)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest, so that the others share the rest of the cores meanwhile."""
+    items.sort(key=lambda item: not item.path.name.startswith("test_pipeline"))
 
 
 @pytest.fixture
@@ -163,14 +172,15 @@ def trained_root(tmp_path_factory):
 
 @pytest.fixture
 def trained_project(trained_root, monkeypatch):
-    """`trained_root` as the project, the tiny network in the place of the big ones."""
-    from facelib import configured, verifier
+    """`trained_root` as the project, the tiny network in the place of the big ones.
+
+    What `load_verifier` keeps is of `trained_root` in every test, and stays.
+    """
+    from facelib import configured
 
     monkeypatch.setattr(config_module, "ROOT", trained_root)
     monkeypatch.setattr(configured, "build_network", tiny_network)
-    verifier.load_verifier.cache_clear()
-    yield trained_root
-    verifier.load_verifier.cache_clear()
+    return trained_root
 
 
 @pytest.fixture

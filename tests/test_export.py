@@ -10,7 +10,9 @@ import keras
 import numpy as np
 import onnxruntime
 import pytest
+from conftest import tiny_network
 
+from facelib import config as config_module
 from facelib import configured, export
 from facelib.cohort import rareness
 from facelib.commands import main
@@ -24,22 +26,33 @@ from facelib.texture import TextureFeatures
 from facelib.trained import load_trained
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def drawn():
     """100 drawn faces of 20 people, (100, 112, 112, 3) uint8."""
     faces = [draw_identity(np.random.default_rng((0, person))) for person in range(20)]
     return np.stack([draw_face(faces[i // 5], np.random.default_rng((1, i)), 112, (61, 64, 128)) for i in range(100)])
 
 
-@pytest.fixture
-def trained(trained_project):
-    return load_trained("smoke", float32=True)
+@pytest.fixture(scope="module")
+def trained(trained_root):
+    """What was trained in `trained_root`, which is the project of the tests of this file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config_module, "ROOT", trained_root)
+        patch.setattr(configured, "build_network", tiny_network)
+        yield load_trained("smoke", float32=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def expected(trained, drawn):
     embeddings = embed(trained.model, drawn, trained.config.flip_average)
     return embeddings, rareness(embeddings, trained.cohort)
+
+
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory):
+    """The folder of an export without ONNX, and what was said meanwhile."""
+    folder = tmp_path_factory.mktemp("exported")
+    return folder, list(export_model("smoke", folder))
 
 
 def assert_equal_to(expected, found):
@@ -52,14 +65,14 @@ def assert_equal_to(expected, found):
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
-def test_the_keras_file_is_the_model_with_everything_inside(trained, drawn, expected, tmp_path, kind):
+def test_the_keras_file_is_the_model_with_everything_inside(exported, drawn, expected, kind):
     assert rareness_matters(expected)
-    lines = list(export_model("smoke", tmp_path))
-    assert [line.partition(":")[0] for line in lines] == [str(tmp_path / f"model.{end}") for end in ("keras", "json")]
+    folder, lines = exported
+    assert [line.partition(":")[0] for line in lines] == [str(folder / f"model.{end}") for end in ("keras", "json")]
     assert nearness_in(lines[0]) > 0.999  # a pixel between two whole numbers counts for much in a model this small
     own = (FaceAlignment, LocalContrastNormalization, TextureFeatures, UnitNorm)
     assert all(layer.__module__ in export.LAYERS for layer in own)
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(folder / "model.keras")
     assert_equal_to(expected, loaded.predict(drawn.astype(kind), verbose=0))
 
 
@@ -76,12 +89,11 @@ def rareness_matters(expected):
     return np.ptp(expected[1]) > 1e-3
 
 
-def test_a_fresh_process_needs_the_named_modules_alone(trained, drawn, expected, tmp_path):
-    list(export_model("smoke", tmp_path))
+def test_a_fresh_process_needs_the_named_modules_alone(exported, drawn, expected, tmp_path):
     np.save(tmp_path / "faces.npy", drawn[:5])
     script = f"""
 import {export.LAYERS}, keras, numpy
-found = keras.saving.load_model("model.keras").predict(numpy.load("faces.npy"), verbose=0)
+found = keras.saving.load_model({str(exported[0] / "model.keras")!r}).predict(numpy.load("faces.npy"), verbose=0)
 numpy.savez("found.npz", **found)
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -89,9 +101,8 @@ numpy.savez("found.npz", **found)
     assert_equal_to([values[:5] for values in expected], np.load(tmp_path / "found.npz"))
 
 
-def test_the_formula_that_is_handed_on_gives_the_score(trained, drawn, expected, tmp_path):
-    list(export_model("smoke", tmp_path))
-    described = json.loads((tmp_path / "model.json").read_text())
+def test_the_formula_that_is_handed_on_gives_the_score(trained, exported, expected):
+    described = json.loads((exported[0] / "model.json").read_text())
     embeddings, rare = expected
     names = {"embeddings": embeddings, "rareness": rare, "dot": np.dot, "w": described["w"], "i": 3, "j": 8}
     similarity, _, score = described["score"].partition("; score = ")

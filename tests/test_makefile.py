@@ -40,11 +40,15 @@ mkdir -p "$(dirname "$target")" && touch "$target"
 """
 
 
-def make(tree, *arguments):
-    """Run make in `tree` without what an outer make or the caller's shell says about this one."""
+def run(tree, *command):
+    """Run a command in `tree` without what an outer make or the caller's shell says to a make in it."""
     foreign = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PROFILE", "DATA", "SET", "VENV", "PYTHON3")
     environment = {name: value for name, value in os.environ.items() if name not in foreign}
-    return subprocess.run(["make", *arguments], cwd=tree, env=environment, capture_output=True, text=True)
+    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
+
+
+def make(tree, *arguments):
+    return run(tree, "make", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -233,9 +237,24 @@ def test_help_lists_every_target_and_is_the_default(made):
     targets = re.search(r"^\.PHONY: (.*) FORCE$", MAKEFILE, re.MULTILINE)[1].split()
     shown = make(made).stdout
     assert shown == make(made, "help").stdout
-    assert set(re.findall(r"^make (\w+)", shown, re.MULTILINE)) == set(targets) - {"help"}
+    assert set(re.findall(r"^make ([\w-]+)", shown, re.MULTILINE)) == set(targets) - {"help"}
     profiles = re.findall(r"(?:^PROFILE=|; )([\w-]+)(?:  |: )", shown, re.MULTILINE)
     assert sorted(profiles) == sorted(PROFILES)
+
+
+def test_every_test_is_run_by_make_test_or_by_make_test_slow(made):
+    quick, slow = (make(made, "-n", goal, "VENV=environment").stdout.strip() for goal in ("test", "test-slow"))
+    assert slow.startswith("environment/bin/python -m pytest ") and slow.endswith(" -m slow")
+    assert quick.endswith(slow.replace("-m slow", "-m 'not slow'"))
+
+
+@pytest.mark.parametrize("fails", ["", "test", "test-slow"])
+def test_continuous_integration_runs_both_and_fails_where_one_does(tmp_path, fails):
+    shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
+    (tmp_path / "Makefile").write_text(f"test test-slow:\n\t@echo $@ in $(CURDIR)\n\t@test $@ != '{fails}'\n")
+    done = run("/", tmp_path / ".ci" / "run")
+    assert done.stdout.splitlines() == [f"test in {tmp_path}", f"test-slow in {tmp_path}"]
+    assert (done.returncode == 0) == (not fails)
 
 
 def test_clean_removes_one_profile_and_nothing_else(made):

@@ -82,7 +82,7 @@ def test_a_collapse_is_a_failed_trial_with_its_reason_and_figures(data, tmp_path
         return keras.Model(inputs, UnitNorm()(x(layers.GlobalAveragePooling2D()(inputs))))
 
     monkeypatch.setattr(configured, "build_network", collapsed)
-    row = run_trial(Trial("learning_rate=0.0", 7), data, tmp_path)
+    row = run_trial(Trial("learning_rate=0.0 texture_share=0.0", 7), data, tmp_path)
     assert row["state"] == "failed" and row["reason"].startswith("epoch 2: collapse: all embeddings are alike")
     assert row["steps"] == 4 and row["spread"] < 0.1 and "validation_roc_auc" in row
 
@@ -132,8 +132,8 @@ def test_the_test_pairs_are_cut_as_in_the_notebooks(data, tmp_path, monkeypatch)
     monkeypatch.setattr(
         trial_module, "load_pairs", lambda *arguments: crops.append(arguments[3]) or load_pairs(*arguments)
     )
-    run_trial(Trial("epochs=1", 7), data, tmp_path, with_test=True)
-    run_trial(Trial("epochs=1 test_crop=(3,4,200)", 7), data, tmp_path, with_test=True)
+    run_trial(Trial("epochs=1 texture_share=0.0", 7), data, tmp_path, with_test=True)
+    run_trial(Trial("epochs=1 texture_share=0.0 test_crop=(3,4,200)", 7), data, tmp_path, with_test=True)
     config = study.configure(Trial("", 7), data)
     assert crops == [find_test_crop(config, recipe.load_split(config).decoded).crop, (3, 4, 200)]
 
