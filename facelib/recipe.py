@@ -59,7 +59,12 @@ def load_split(config: Config) -> Split:
     )
     training, validation = split_identities(faces.table.labels, config.validation_share, config.seed)
     require_disjoint(faces.side("training images", training), faces.side("validation images", validation))
-    pairs = validation_pairs(dense_labels(faces.table.labels, validation), config.validation_images, config.seed)
+    pairs = validation_pairs(
+        dense_labels(faces.table.labels, validation),
+        config.validation_images,
+        config.seed,
+        config.validation_pairs_limit,
+    )
     if pairs[2].all() or not pairs[2].any():
         raise NoFacesError(
             f"the identities held out for validation give {pairs[2].sum()} matched and {(~pairs[2]).sum()} mismatched"
