@@ -34,7 +34,8 @@ SMALLEST = SIZE // 2  # pixels of a side; less would be blown up more than twice
 PIXELS_LIMIT = 50_000_000  # an image that claims more is refused before it is decoded
 BYTES_LIMIT = 4 * PIXELS_LIMIT  # of a file: the largest image with four uncompressed bytes a pixel; never read further
 BLOCK = 32  # images that a thread decodes at once
-AHEAD = 4 * (os.cpu_count() or 1)  # blocks that are decoded before they are written, at most: 1.2 MB each
+THREADS = os.cpu_count() or 1  # more of them only wait for each other
+AHEAD = 4 * THREADS  # blocks that are decoded before they are written, at most: 1.2 MB each
 NAME = 16  # bytes of a BLAKE2b digest: no two of a million images share one by chance
 
 # how to turn an image upright, by its EXIF orientation; none for 1
@@ -46,7 +47,7 @@ SIDEWAYS = (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Tra
 PILLOW_ERRORS = (OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, struct.error)  # on a broken file
 
 # JPEG (ITU-T T.81, table B.1)
-END = b"\xff\xd9"
+START, END = b"\xff\xd8", b"\xff\xd9"
 MARKER = re.compile(rb"\xff+([\x02-\xcf\xd8-\xfe])")  # 0x01 and the restarts 0xd0 to 0xd7 stand alone inside a scan
 FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # frame headers of the cosine transform
 SCAN = 0xDA
@@ -135,13 +136,12 @@ def _open(path):
         raise UnreadableImageError(f"{path}: its pixels are too many: at most {PIXELS_LIMIT:,} in all") from None
     except PILLOW_ERRORS as error:
         plain = error.strerror if isinstance(error, OSError) else isinstance(error, ValueError) and str(error)
-        raise UnreadableImageError(f"{path}: {plain or _damaged(error)}") from None
+        raise UnreadableImageError(f"{path}: {plain or _damaged(str(error) or type(error).__name__)}") from None
 
 
-def _damaged(error):
-    return (
-        f"damaged image ({str(error) or type(error).__name__}): fetch or copy it again, or save it again as a new file"
-    )
+def _damaged(reason):
+    advice = "copy it from its source again, or open it and save it as a new file"
+    return ValueError(f"damaged, or of a rare kind ({reason}): {advice}")
 
 
 def _read(path):
@@ -163,9 +163,9 @@ def _check_sums(content):
             length, kind = struct.unpack_from(">I4s", content, place)
             (expected,) = struct.unpack_from(">I", content, place + 8 + length)
         except struct.error:
-            raise SyntaxError("it is truncated") from None
+            raise _damaged("truncated") from None
         if kind == b"IDAT" and zlib.crc32(content[place + 4 : place + 8 + length]) != expected:
-            raise SyntaxError("the checksum of its pixels is wrong")
+            raise _damaged("the checksum of its pixels is wrong")
         place += 12 + length
 
 
@@ -219,9 +219,9 @@ def _decode_jpeg(content, image):
     try:
         pixels = simplejpeg.decode_jpeg(content, "CMYK" if inks else "RGB", buffer=np.empty(shape, np.uint8))
     except ValueError as error:
-        raise SyntaxError(error) from None
+        raise _damaged(error) from None
     if pixels.shape != shape or _lacks_scans(content):
-        raise SyntaxError("its last scans are missing")
+        raise _damaged("scans are missing")
     if inks:  # stored inverted, as Adobe does it
         return np.asarray(Image.frombytes("CMYK", image.size, ~pixels).convert("RGB"))
     return pixels
@@ -229,33 +229,31 @@ def _decode_jpeg(content, image):
 
 def _lacks_scans(content):
     # whether a sound JPEG ends before all bits of all coefficients have come (T.81, B.2.2, B.2.3 and G.1.1.1)
-    lacking, place = {}, 0  # by component, for each of its 64 coefficients
+    lacking, place = {}, 0  # by component, a bit for each of its 64 coefficients
     while found := MARKER.search(content, place):
         kind, place = found[1][0], found.end()
         if kind == END[1]:
             break
-        if kind == 0xD8:
+        if kind == START[1]:
             continue
         segment = content[place + 2 : place + int.from_bytes(content[place : place + 2])]
         place += 2 + len(segment)
         if kind in FRAMES:
-            lacking = {component: np.ones(64, bool) for component in segment[6::3]}
+            lacking = dict.fromkeys(segment[6::3], 2**64 - 1)
         elif kind == SCAN:
             first, last, precision = segment[-3:]
-            for component in segment[1:-3:2]:
-                lacking[component][first : last + 1] = precision & 15  # the lowest bits, which are still to come
-            if not any(map(np.any, lacking.values())):
+            if precision & 15 == 0:  # the lowest bits
+                for component in segment[1:-3:2]:
+                    lacking[component] &= ~(2 ** (last + 1) - 2**first)
+            if not any(lacking.values()):
                 break
-    return any(map(np.any, lacking.values()))
+    return any(lacking.values())
 
 
-_parts = [
-    inspect.getsource(part)
-    for part in (
-        _decode, _open, _read, _check_sums, _turn, _check_exif, _upright_size, _upright, _to_rgb, _decode_jpeg,
-        _lacks_scans,
-    )
-]  # fmt: skip
+_parts = [inspect.getsource(part) for part in (
+    _decode, _open, _damaged, _read, _check_sums, _turn, _check_exif, _upright_size, _upright, _to_rgb, _decode_jpeg,
+    _lacks_scans,
+)]  # fmt: skip
 _limits = (SMALLEST, GREY, PIXELS_LIMIT, BYTES_LIMIT, TURNS)
 # pixels of another decoder are not taken from a cache
 DECODER = digest(_parts, _limits, version("pillow"), version("simplejpeg"))
@@ -335,7 +333,7 @@ def _attempt(path, crop):
 
 def _map_ahead(function, items):
     # as `map`, in threads that are ahead of whoever takes the results by a fixed number of items
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         waiting = deque()
         for item in items:
             waiting.append(pool.submit(function, item))
