@@ -220,7 +220,9 @@ def _decode_jpeg(content, image):
         pixels = simplejpeg.decode_jpeg(content, "CMYK" if inks else "RGB", buffer=np.empty(shape, np.uint8))
     except ValueError as error:
         raise _damaged(error) from None
-    if pixels.shape != shape or _lacks_scans(content):
+    if pixels.shape != shape:
+        raise _damaged("two sizes")
+    if _lacks_scans(content):
         raise _damaged("scans are missing")
     if inks:  # stored inverted, as Adobe does it
         return np.asarray(Image.frombytes("CMYK", image.size, ~pixels).convert("RGB"))

@@ -1,13 +1,20 @@
+import hashlib
+import importlib.metadata
+import importlib.util
+import io
 import json
 import os
+import struct
+import zlib
 
 import numpy as np
 import pytest
+import simplejpeg
 from conftest import write_image
 from PIL import Image
 
 from facelib import images as images_module
-from facelib.images import UnreadableImageError, decode, load_images
+from facelib.images import UnreadableImageError, decode, decode_whole, load_images
 
 
 def noise(count=4, seed=0):
@@ -102,11 +109,271 @@ def test_a_huge_claimed_size_is_refused_before_decoding(tmp_path, monkeypatch, s
     write_image(tmp_path / "a.png")
     content = bytearray((tmp_path / "a.png").read_bytes())
     content[16:24] = side.to_bytes(4, "big") * 2
-    content[29:33] = __import__("zlib").crc32(content[12:29]).to_bytes(4, "big")
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
     (tmp_path / "a.png").write_bytes(content)
     monkeypatch.setattr(Image.Image, "convert", lambda *_: pytest.fail("decoded"))
     with pytest.raises(UnreadableImageError, match="a.png: .*pixels"):
         decode(tmp_path / "a.png")
+
+
+# every kind of JPEG
+
+
+def picture(seed=0, size=(131, 117)):
+    """A smooth image in which no two blocks are alike."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (12, 14, 3), np.uint8)
+    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+
+
+def encoded(image, format="JPEG", **options):
+    stream = io.BytesIO()
+    image.save(stream, format, **options)
+    return stream.getvalue()
+
+
+def segments(content):
+    """Marker and place of each segment of a JPEG with its data, as the standard has them, and where it ends."""
+    place, found = 2, []
+    while content[place + 1] != 0xD9:
+        end = place + 2 + int.from_bytes(content[place + 2 : place + 4])
+        while content[place + 1] == 0xDA and (content[end] != 0xFF or content[end + 1] in (0, *range(0xD0, 0xD8))):
+            end += 1
+        found.append((content[place + 1], place, end))
+        place = end
+    return found
+
+
+def one_scan_each(image):
+    """A sequential JPEG whose three components have a scan each, out of three grey ones with the same tables."""
+    parts = [encoded(channel, quality=90) for channel in image.convert("YCbCr").split()]
+    tables = b"".join(parts[0][start:end] for kind, start, end in segments(parts[0]) if kind in (0xDB, 0xC4))
+    components = b"".join(bytes([number, 0x11, 0]) for number in (1, 2, 3))
+    frame = b"\xff\xc0" + struct.pack(">HBHHB", 17, 8, image.height, image.width, 3) + components
+    scans = []
+    for number, part in enumerate(parts, 1):
+        ((start, end),) = [(start, end) for kind, start, end in segments(part) if kind == 0xDA]
+        scans.append(b"\xff\xda" + struct.pack(">HBBBBBB", 8, 1, number, 0, 0, 63, 0) + part[start + 10 : end])
+    return b"\xff\xd8" + tables + frame + b"".join(scans) + b"\xff\xd9"
+
+
+def jpegs():
+    image = picture()
+    inks = np.ascontiguousarray(image.convert("CMYK"))
+    kinds = {"several frames": encoded(image, "MPO", save_all=True, append_images=[picture(1)])}
+    kinds["a scan for each component"] = one_scan_each(image)
+    for progressive in (False, True):
+        name = "progressive" if progressive else "sequential"
+        for subsampling in ("4:4:4", "4:2:2", "4:2:0"):
+            for restart in (0, 3):
+                kinds[f"{name} {subsampling} restart {restart}"] = encoded(
+                    image, progressive=progressive, subsampling=subsampling, restart_marker_blocks=restart
+                )
+        for mode in ("L", "CMYK"):
+            kinds[f"{name} {mode}"] = encoded(image.convert(mode), progressive=progressive)
+        kinds[f"{name} Adobe RGB"] = encoded(image, progressive=progressive, keep_rgb=True, quality=95)
+    for subsampling in ("444", "420"):
+        kinds[f"YCCK {subsampling}"] = simplejpeg.encode_jpeg(inks, colorspace="CMYK", colorsubsampling=subsampling)
+    for subsampling in ("440", "411"):
+        kinds[subsampling] = simplejpeg.encode_jpeg(np.asarray(image), colorsubsampling=subsampling)
+    return kinds
+
+
+JPEGS = jpegs()
+
+
+@pytest.mark.parametrize("kind", JPEGS)
+def test_every_kind_of_jpeg_has_pillows_pixels(tmp_path, kind):
+    (tmp_path / "a.png").write_bytes(JPEGS[kind])  # what a file is says its content, not its name
+    with Image.open(tmp_path / "a.png") as image:
+        image = image.convert("RGB")
+    np.testing.assert_array_equal(decode_whole(tmp_path / "a.png"), np.asarray(image))
+    expected = image.resize((112, 112), Image.Resampling.BILINEAR, box=(7, 9, 107, 109))
+    np.testing.assert_array_equal(decode(tmp_path / "a.png", (7, 9, 100)), np.asarray(expected))
+
+
+def test_an_image_is_read_whole_and_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = picture()
+    image.save(tmp_path / "a.jpeg", exif=exif)
+    with Image.open(tmp_path / "a.jpeg") as stored:
+        expected = np.rot90(np.asarray(stored), -1)
+    np.testing.assert_array_equal(decode_whole(tmp_path / "a.jpeg"), expected)
+    assert images_module.measure(tmp_path / "a.jpeg") == image.size[::-1]
+
+
+def test_an_image_of_one_colour_is_decoded(tmp_path):
+    Image.new("RGB", (112, 112), (90, 90, 90)).save(tmp_path / "a.jpeg")
+    assert (decode(tmp_path / "a.jpeg") == 90).all()
+
+
+# damage
+
+
+@pytest.mark.parametrize("kind", JPEGS)
+@pytest.mark.parametrize("change", ["no end", "half an end", "bytes behind", "bytes behind no end marker"])
+def test_a_jpeg_with_all_its_data_is_read_whatever_its_end(tmp_path, kind, change):
+    """The end marker is no data, and what follows it is no part of the image."""
+    content = JPEGS[kind]
+    last = content.index(b"\xff\xd9")
+    assert kind == "several frames" or last == len(content) - 2
+    ends = {"no end": b"", "half an end": b"\xff", "bytes behind": b"\xff\xd9" + bytes(99) + b"\xff\xd8\xff"}
+    ends["bytes behind no end marker"] = b"\xff\xd9 behind \xff\xd9"
+    (tmp_path / "whole.jpeg").write_bytes(content)
+    (tmp_path / "a.jpeg").write_bytes(content[:last] + ends[change])
+    np.testing.assert_array_equal(decode_whole(tmp_path / "a.jpeg"), decode_whole(tmp_path / "whole.jpeg"))
+
+
+def pngs():
+    image = picture()
+    exif = Image.Exif()
+    exif[0x010F] = "a camera"
+    kinds = {f"PNG {level}": encoded(image, "PNG", compress_level=level, exif=exif) for level in (0, 9)}
+    kinds["PNG palette"] = encoded(image.convert("P"), "PNG", transparency=3)
+    kinds["PNG alpha"] = encoded(image.convert("RGBA"), "PNG")
+    return kinds
+
+
+@pytest.mark.parametrize(("kind", "content"), (JPEGS | pngs()).items())
+def test_a_file_cut_anywhere_is_refused_or_has_all_its_pixels(tmp_path, kind, content):
+    """At scan boundaries a decoder sees nothing wrong: the image is only blurred, or without its colours."""
+    path = tmp_path / "a.jpeg"
+    path.write_bytes(content)
+    whole, refused = decode_whole(path), 0
+    places = set(range(0, len(content), max(1, len(content) // 60))) | set(range(len(content) - 6, len(content)))
+    if not kind.startswith(("PNG", "several")):
+        places |= {place + more for _, start, end in segments(content) for place in (start, end) for more in (0, 1, 2)}
+    for place in sorted(places):
+        path.write_bytes(content[:place])
+        try:
+            found = decode_whole(path)
+        except UnreadableImageError as error:
+            refused += 1
+            assert "damaged" in str(error) and "again" in str(error)
+        else:
+            np.testing.assert_array_equal(found, whole, err_msg=f"{kind} cut at {place} of {len(content)}")
+    assert refused > 20
+
+
+def scans(content):
+    return [(start, end) for kind, start, end in segments(content) if kind == 0xDA]
+
+
+@pytest.mark.parametrize("kind", ["progressive 4:2:0 restart 0", "progressive CMYK", "a scan for each component"])
+def test_a_jpeg_that_misses_a_scan_is_refused_though_it_ends(tmp_path, kind):
+    content = JPEGS[kind]
+    for start, end in scans(content)[1:]:
+        (tmp_path / "a.jpeg").write_bytes(content[:start] + content[end:])
+        with pytest.raises(
+            UnreadableImageError, match=r"a.jpeg: damaged, or of a rare kind \(.*copy it from its source"
+        ):
+            decode(tmp_path / "a.jpeg")
+
+
+@pytest.mark.parametrize("kind", JPEGS)
+def test_bytes_that_are_too_many_are_damage(tmp_path, kind):
+    """Between the data of a scan and the next marker: they are all that some damage leaves to see."""
+    content = JPEGS[kind]
+    for _, end in scans(content):
+        (tmp_path / "a.jpeg").write_bytes(content[:end] + bytes(range(20)) + content[end:])
+        with pytest.raises(
+            UnreadableImageError, match="damaged, .*Corrupt JPEG data: .*extraneous bytes before marker"
+        ):
+            decode(tmp_path / "a.jpeg")
+
+
+@pytest.mark.parametrize("kind", JPEGS)
+def test_a_jpeg_whose_data_were_overwritten_is_refused(tmp_path, kind):
+    """By zeros, noise or what a defective disk leaves; a single changed bit may leave data that mean another image."""
+    content = bytearray(JPEGS[kind])
+    start, end = max(scans(content), key=lambda scan: scan[1] - scan[0])
+    noise_bytes = np.random.default_rng(3).integers(0, 255, 150, np.uint8).tobytes()
+    for written in (bytes(150), noise_bytes):
+        place = (start + end) // 2
+        (tmp_path / "a.jpeg").write_bytes(content[:place] + written + content[place + 150 :])
+        with pytest.raises(UnreadableImageError, match="damaged"):
+            decode(tmp_path / "a.jpeg")
+
+
+def test_a_second_size_in_a_jpeg_is_refused(tmp_path, monkeypatch):
+    write_image(tmp_path / "a.jpeg")
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", lambda *_, buffer: buffer[:60])
+    with pytest.raises(UnreadableImageError, match="two sizes"):
+        decode(tmp_path / "a.jpeg")
+
+
+def test_a_png_whose_sum_is_wrong_is_refused(tmp_path):
+    """Near the end of its data Pillow passes over what is wrong, and over the sum everywhere."""
+    whole = encoded(picture(), "PNG")
+    shown = 0
+    for place in range(len(whole) - 900, len(whole) - 16, 8):
+        content = bytearray(whole)
+        content[place] ^= 255
+        (tmp_path / "a.png").write_bytes(content)
+        for reading in (decode, decode_whole, images_module.measure):
+            with pytest.raises(UnreadableImageError, match="a.png: damaged, .*checksum .*again"):
+                reading(tmp_path / "a.png")
+        try:
+            with Image.open(tmp_path / "a.png") as image:
+                shown += not np.array_equal(np.asarray(image), np.asarray(picture()))
+        except OSError:
+            pass
+    assert shown
+
+
+def test_a_png_without_its_end_is_read(tmp_path):
+    content = encoded(picture(), "PNG")
+    (tmp_path / "a.png").write_bytes(content[:-12])
+    np.testing.assert_array_equal(decode_whole(tmp_path / "a.png"), np.asarray(picture()))
+
+
+TIFF = b"MM\0*" + struct.pack(">LH", 8, 2) + struct.pack(">HHLHH", 0x0128, 3, 1, 2, 0)
+SIX = struct.pack(">HHLHH", 0x0112, 3, 1, 6, 0)
+
+
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")
+@pytest.mark.parametrize("dpi", [(0, 0), (72, 72)])  # without them Pillow reads the EXIF data as it opens the file
+@pytest.mark.parametrize("suffix", ["jpeg", "png"])
+@pytest.mark.parametrize(
+    "exif", [b"no TIFF at all", b"MM", TIFF[:8], TIFF[:10], TIFF, TIFF + SIX[:-1], b"MM\0*\xff\xff\xff\xff"]
+)
+def test_an_image_whose_upper_side_was_lost_is_refused(tmp_path, exif, suffix, dpi):
+    path = tmp_path / f"a.{suffix}"
+    picture().save(path, exif=b"Exif\0\0" + exif, dpi=dpi)
+    with pytest.raises(UnreadableImageError, match=f"{path}: its EXIF data are damaged"):
+        decode(path)
+
+
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")
+@pytest.mark.parametrize("suffix", ["jpeg", "png"])
+@pytest.mark.parametrize(
+    ("exif", "turned"), [(b"", False), (TIFF + SIX, True), (TIFF + SIX + bytes(4), True), (TIFF + bytes(16), False)]
+)
+def test_exif_data_need_only_their_first_directory(tmp_path, exif, turned, suffix):
+    """Many cameras and programs leave out what follows it."""
+    picture().save(tmp_path / f"a.{suffix}", exif=b"Exif\0\0" + exif)
+    assert images_module.measure(tmp_path / f"a.{suffix}") == ((117, 131) if turned else (131, 117))
+
+
+def test_a_file_of_too_many_bytes_is_not_read(tmp_path, monkeypatch):
+    path = tmp_path / "a.jpeg"
+    write_image(path)
+    os.truncate(path, 10**10)
+    monkeypatch.setattr(images_module, "open", lambda *_: pytest.fail("opened"), raising=False)
+    with pytest.raises(UnreadableImageError, match="a.jpeg: 10,000,000,000 bytes are too many .* at most 200,000,000"):
+        decode(path)
+
+
+@pytest.mark.parametrize("size", [(55, 55), (8000, 8000)])
+def test_limits_hold_before_a_jpeg_is_decoded(tmp_path, monkeypatch, size):
+    path = tmp_path / "a.jpeg"
+    content = bytearray(encoded(picture(size=(56, 56))))
+    ((_, start, _),) = [segment for segment in segments(content) if segment[0] == 0xC0]
+    content[start + 5 : start + 9] = struct.pack(">HH", *size)
+    path.write_bytes(content)
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", lambda *_, **__: pytest.fail("decoded"))
+    with pytest.raises(UnreadableImageError, match=f"a.jpeg: {size[0]}x{size[1]} pixels are too"):
+        decode(path)
 
 
 # what else comes as an image
@@ -324,6 +591,132 @@ def test_digest_is_of_the_content_not_of_the_place(folder, tmp_path):
     digests = [load_images(place, PATHS, tmp_path / f"cache of {place.name}").digest for place in (folder, elsewhere)]
     assert digests[0] == digests[1]
     assert load_images(folder, PATHS[:3], tmp_path / "cache").digest != digests[0]
+
+
+def test_every_image_has_a_digest_of_its_pixels_and_of_its_file(folder, tmp_path):
+    """For the search for duplicates: rows are those of the pixels."""
+    (folder / "1.jpeg").write_bytes(b"no image")
+    copy = (folder / "0.jpeg").read_bytes()
+    (folder / "3.jpeg").write_bytes(copy + b"behind the end")
+    (folder / "4.jpeg").write_bytes(copy)
+    paths = [*PATHS, "4.jpeg"]
+    images = load_images(folder, paths, tmp_path / "cache")
+    assert images.contents.dtype == images.files.dtype == np.uint8
+    assert images.contents.shape == images.files.shape == (4, 16)
+    for row, path in enumerate(["0.jpeg", "2.jpeg", "3.jpeg", "4.jpeg"]):
+        content = (folder / path).read_bytes()
+        assert images.files[row].tobytes() == hashlib.blake2b(content, digest_size=16).digest()
+        pixels = decode(folder / path).tobytes()
+        assert images.contents[row].tobytes() == hashlib.blake2b(pixels, digest_size=16).digest()
+    assert [(images.contents == row).all(1).sum() for row in images.contents] == [3, 1, 3, 3]
+    assert [(images.files == row).all(1).sum() for row in images.files] == [2, 1, 1, 2]
+
+
+@pytest.mark.parametrize("paths", [(), ("gone.jpeg",), ("gone.jpeg", "lost.jpeg")])
+def test_no_image_at_all(folder, tmp_path, paths):
+    images = load_images(folder, paths, tmp_path / "cache")
+    assert images.pixels.shape == (0, 112, 112, 3)
+    assert images.contents.shape == images.files.shape == (0, 16)
+    assert len(images.problems) == len(images.readable) == len(paths)
+
+
+def test_the_digest_is_of_names_and_pixels(folder, tmp_path):
+    """As results that are recorded name it: SHA-256 of each name and the pixels, where there are some, in order."""
+    (folder / "1.jpeg").write_bytes(b"no image")
+    content = hashlib.sha256()
+    for path in PATHS:
+        content.update(path.encode())
+        if path != "1.jpeg":
+            content.update(decode(folder / path).tobytes())
+    assert load_images(folder, PATHS, tmp_path / "cache").digest == content.hexdigest()[:16]
+
+
+def test_many_blocks_keep_their_order(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(images_module, "BLOCK", 3)
+    monkeypatch.setattr(images_module, "AHEAD", 2)
+    paths = [PATHS[row] for row in np.random.default_rng(0).integers(0, 4, 50)]
+    images = load_images(folder, paths, tmp_path / "cache")
+    for path, pixels in zip(paths, images.pixels, strict=True):
+        np.testing.assert_array_equal(pixels, decode(folder / path))
+
+
+def test_threads_are_ahead_by_a_fixed_number(monkeypatch):
+    """So that what is decoded and not yet written does not grow with the number of images."""
+    monkeypatch.setattr(images_module, "AHEAD", 5)
+    started = []
+    results = images_module._map_ahead(lambda item: started.append(item) or item * item, iter(range(1000)))
+    for item in range(1000):
+        assert next(results) == item * item
+        assert len(started) <= item + 6
+    assert next(results, None) is None
+
+
+@pytest.mark.parametrize("end", [".npy", ".digests.npy", ".json"])
+def test_a_cache_that_is_not_whole_is_made_again(folder, tmp_path, end):
+    first = load_images(folder, PATHS, tmp_path / "cache")
+    (record,) = (tmp_path / "cache").glob("*.json")
+    record.with_name(record.stem + end).unlink()
+    for kept, made in zip(load_images(folder, PATHS, tmp_path / "cache"), first, strict=True):
+        np.testing.assert_array_equal(kept, made)
+
+
+@pytest.mark.parametrize("package", ["pillow", "simplejpeg"])
+def test_the_decoder_is_named_by_the_libraries_versions(monkeypatch, package):
+    known = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0" if name == package else known(name))
+    spec = importlib.util.spec_from_file_location("another", images_module.__file__)
+    another = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(another)
+    assert another.DECODER != images_module.DECODER
+
+
+NAMES = {  # what is wrong with a file, and what is said of it
+    "circle.jpeg": "Too many levels of symbolic links",
+    "nowhere.jpeg": "No such file or directory",
+    "folder.jpeg": "is a folder, not an image",
+    "gone.jpeg": "No such file or directory",
+    "0.jpeg/inside.jpeg": "Not a directory",
+    "with\0zero.jpeg": "embedded null byte",
+    "l" * 300 + ".jpeg": "File name too long",
+    "no permission.jpeg": "Permission denied",
+    "empty.jpeg": "cannot identify image file",
+}
+
+
+def test_a_file_that_cannot_be_read_is_one_unreadable_image(folder, tmp_path, monkeypatch):
+    (folder / "circle.jpeg").symlink_to("circle.jpeg")
+    (folder / "nowhere.jpeg").symlink_to("nowhere")
+    (folder / "folder.jpeg").mkdir()
+    for name in ("empty.jpeg", "no permission.jpeg"):
+        (folder / name).touch()
+
+    def refuse(path, mode):
+        if path.name == "no permission.jpeg":
+            raise PermissionError(13, "Permission denied", str(path))
+        return open(path, mode)
+
+    monkeypatch.setattr(images_module, "open", refuse, raising=False)
+    for _ in range(2):
+        images = load_images(folder, ("0.jpeg", *NAMES, "1.jpeg"), tmp_path / "cache")
+        assert images.readable.sum() == 2 and images.readable[[0, -1]].all()
+        assert [path for path, _ in images.problems] == list(NAMES)
+        for (path, reason), expected in zip(images.problems, NAMES.values(), strict=True):
+            assert reason.startswith(expected), path
+            assert str(folder) not in reason
+
+
+def test_names_are_bytes(folder, tmp_path):
+    """Latin-1, as an old disk has it, is no UTF-8; twice, since the second time they come out of the record."""
+    good, bad = (os.fsdecode(name) for name in (b"Zo\xeb.jpeg", b"Ren\xe9e.jpeg"))
+    os.rename(folder / "0.jpeg", folder / good)
+    (folder / bad).write_bytes(b"no image")
+    for _ in range(2):
+        images = load_images(folder, (good, bad), tmp_path / "cache")
+        assert images.readable.tolist() == [True, False]
+        assert [path for path, _ in images.problems] == [bad]
+        np.testing.assert_array_equal(images.pixels[0], decode(folder / good))
+    content = hashlib.sha256(b"Zo\xeb.jpeg" + decode(folder / good).tobytes() + b"Ren\xe9e.jpeg")
+    assert images.digest == content.hexdigest()[:16]
 
 
 def test_unreadable_images_are_listed_and_left_out_with_rows_aligned(folder, tmp_path):  # slip 10
