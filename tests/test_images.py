@@ -355,6 +355,20 @@ def test_exif_data_need_only_their_first_directory(tmp_path, exif, turned, suffi
     assert images_module.measure(tmp_path / f"a.{suffix}") == ((117, 131) if turned else (131, 117))
 
 
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")
+def test_exif_data_may_follow_the_pixels_of_a_png(tmp_path):
+    for exif in (TIFF + SIX, TIFF):
+        chunk = b"eXIf" + exif
+        chunk = struct.pack(">L", len(exif)) + chunk + struct.pack(">L", zlib.crc32(chunk))
+        content = encoded(picture(), "PNG")
+        (tmp_path / "a.png").write_bytes(content[:-12] + chunk + content[-12:])
+        if exif == TIFF + SIX:
+            assert images_module.measure(tmp_path / "a.png") == (117, 131)
+        else:
+            with pytest.raises(UnreadableImageError, match="its EXIF data are damaged"):
+                images_module.measure(tmp_path / "a.png")
+
+
 def test_a_file_of_too_many_bytes_is_not_read(tmp_path, monkeypatch):
     path = tmp_path / "a.jpeg"
     write_image(path)
