@@ -27,13 +27,13 @@ NOTEBOOKS := 01_eda 02_dataset 03_loss_derivation 04_model 05_mining 06_training
 
 # What each notebook imports from facelib, with what that imports in turn. tests/test_makefile.py compares this with the
 # code, and prints the line to put here when it differs.
-IMPORTS_01 := alignment augmentation breakdown cartoon checkpoint config dataset dyads identities images intervals lfw pairs parity plots profiles progress results synthetic verification
-IMPORTS_02 := alarms augmentation checkpoint cohort config configured congealing dataset embedding identities images losses memory mining models normalisation pairwise plots profiles progress recipe results similarity_transform training verification
+IMPORTS_01 := alignment augmentation breakdown cartoon checkpoint config dataset dyads identities image_files images intervals lfw pairs parity plots profiles progress results synthetic verification
+IMPORTS_02 := alarms augmentation checkpoint cohort config configured congealing dataset embedding identities image_files images losses memory mining models normalisation pairwise plots profiles progress recipe results similarity_transform training verification
 IMPORTS_03 := config losses pairwise plots profiles results
-IMPORTS_04 := alarms augmentation checkpoint cohort config configured congealing dataset embedding identities images losses memory mining models normalisation pairwise plots profiles progress recipe results similarity_transform training verification
-IMPORTS_05 := alarms augmentation checkpoint cohort config configured congealing dataset embedding identities images losses memory mining models normalisation pairwise plots profiles progress recipe results similarity_transform training verification
-IMPORTS_06 := alarms all_pairs augmentation calibration checkpoint cohort config configured congealing dataset discriminant embedding identities images losses memory mining models normalisation pairwise plots profiles progress recipe results similarity_transform streams texture thresholds training verification
-IMPORTS_07 := all_pairs augmentation breakdown calibration cartoon checkpoint cohort config configured congealing dataset dyads embedding exploration identities images intervals lfw models normalisation pairs plots profiles progress protocols results similarity_transform synthetic texture thresholds trained verification
+IMPORTS_04 := alarms augmentation checkpoint cohort config configured congealing dataset embedding identities image_files images losses memory mining models normalisation pairwise plots profiles progress recipe results similarity_transform training verification
+IMPORTS_05 := alarms augmentation checkpoint cohort config configured congealing dataset embedding identities image_files images losses memory mining models normalisation pairwise plots profiles progress recipe results similarity_transform training verification
+IMPORTS_06 := alarms all_pairs augmentation calibration checkpoint cohort config configured congealing dataset discriminant embedding identities image_files images losses memory mining models normalisation pairwise plots profiles progress recipe results similarity_transform streams texture thresholds training verification
+IMPORTS_07 := all_pairs augmentation breakdown calibration cartoon checkpoint cohort config configured congealing dataset dyads embedding exploration identities image_files images intervals lfw models normalisation pairs plots profiles progress protocols results similarity_transform synthetic texture thresholds trained verification
 IMPORTS_08 := config experiments/study experiments/summary experiments/table plots profiles results
 
 # The notebooks whose results each notebook reads.

@@ -42,9 +42,10 @@ FLOORS = {
     "cartoon": set(),
     "results": {"config"},
     "alarms": {"results"},
-    "images": {"progress", "results"},
+    "image_files": set(),
+    "images": {"image_files", "progress", "results"},
     "alignment": {"config", "images", "lfw"},
-    "augmentation": {"images"},  # the size of an image
+    "augmentation": {"image_files", "images"},  # the grey and the size of an image
     "synthetic": {"cartoon", "config", "progress"},
     "normalisation": set(),
     "models": {"images", "normalisation"},  # the size of an image
