@@ -25,7 +25,7 @@ from facelib.results import digest, write_atomically
 SIZE = 112  # pixels, height and width of every decoded image
 SMALLEST = SIZE // 2  # pixels of a side; less would be blown up more than twice, into a face without detail
 BLOCK = 32  # images that a thread decodes at once
-THREADS = os.cpu_count() or 1  # more of them only wait for each other
+THREADS = (os.cpu_count() or 1) + 2  # while some wait for a file or for the interpreter, a core has work
 AHEAD = 4 * THREADS  # blocks that are decoded before they are written, at most: 1.2 MB each
 NAME = 16  # bytes of a BLAKE2b digest: no two of a million images share one by chance
 
