@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from facelib.config import PAIRS_FILE, TEST_FOLDER, Config
-from facelib.images import SIZE, SMALLEST, UnreadableImageError, _open, _to_rgb, _turn
+from facelib.images import SIZE, SMALLEST, UnreadableImageError, decode_whole
 from facelib.lfw import read_pairs
 from facelib.pairs import measure_frame
 
@@ -105,19 +105,12 @@ def mean_frame(folder: Path, paths, most: int = FRAMES) -> np.ndarray:
     total, count, problem = 0, 0, None
     for path in paths[:: -(-len(paths) // most)]:
         try:
-            total, count = total + _read(folder / path), count + 1
+            total, count = total + decode_whole(folder / path).sum(axis=2, dtype=np.int64), count + 1
         except UnreadableImageError as error:
             problem = problem or error
     if not count:
         raise AlignmentError(f"no test frame can be read, so that no crop can be found: {problem}")
     return total / (3 * count)
-
-
-def _read(path):
-    # (height, width) int64, the sum of the channels, by the parts of the one decoder: `decode` scales what it reads
-    with _open(path) as image:
-        rgb, turn = _to_rgb(image), _turn(image)
-        return np.asarray(rgb if turn is None else rgb.transpose(turn)).sum(axis=2, dtype=np.int64)
 
 
 def align(frame: np.ndarray, face: np.ndarray, smallest: int = SMALLEST) -> Alignment:

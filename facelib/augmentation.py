@@ -7,7 +7,8 @@ one at which a face looks natural; each amount is proportional to the strength, 
 import cv2
 import numpy as np
 
-from facelib.images import GREY, SIZE
+from facelib.image_files import GREY
+from facelib.images import SIZE
 
 MESH = 4  # cells across and down, in which an image is warped
 

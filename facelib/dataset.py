@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from facelib.augmentation import augment
 from facelib.checkpoint import CheckpointError
-from facelib.duplicates import Duplicates, Side, digest_contents, digest_files, name_duplicates, resolve
+from facelib.duplicates import Duplicates, Side, name_duplicates, resolve
 from facelib.folders import printable
 from facelib.identities import Faces, NoFacesError, read_identities, take
 from facelib.images import SIZE, load_images
@@ -96,7 +96,7 @@ def load_faces(folder: Path, cache_folder: Path, identities_limit=None, images_l
         table,
         pixels[0] if whole else ChosenRows(pixels, kept),
         contents[kept],
-        digest_files(folder, table.paths),
+        np.concatenate([part.files for part in parts])[kept],
         problems,
         name_duplicates(found, [listed.paths[row] for row in rows], listed.names),
         parts[0].digest if len(parts) == 1 else digest([part.digest for part in parts]),
@@ -108,15 +108,15 @@ def _decode(folder, cache_folder, listed, limit):
     # rows of `listed` (n,) that could be read, their contents (n, 16), and what stays of them.
     ends = np.cumsum(np.bincount(listed.labels))  # of the rows of each identity
     limit = missing = min(limit, len(ends))
-    parts, contents, looked = [], [], 0
+    parts, looked = [], 0
     while missing:
         start, looked = ends[looked - 1] if looked else 0, min(looked + missing, len(ends))
         parts.append(load_images(folder, listed.paths[start : ends[looked - 1]], cache_folder))
-        contents.append(digest_contents(parts[-1].pixels))
         rows = np.flatnonzero(np.concatenate([part.readable for part in parts]))
-        found = resolve(listed.labels[rows], np.concatenate(contents))
+        contents = np.concatenate([part.contents for part in parts])
+        found = resolve(listed.labels[rows], contents)
         missing = min(limit - len(np.unique(listed.labels[rows[found.kept]])), len(ends) - looked)
-    return parts, rows, np.concatenate(contents), found
+    return parts, rows, contents, found
 
 
 def _place(labels):

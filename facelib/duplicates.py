@@ -3,8 +3,6 @@
 Contents are compared by digests of 16 bytes; two of 10^9 different ones agree with a probability below 1e-20.
 """
 
-import hashlib
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -42,21 +40,6 @@ class Side(NamedTuple):
     name: str
     paths: np.ndarray  # (n,) str
     digests: tuple[np.ndarray, ...]  # kinds of digest, each (n, 16) uint8: of the contents, of the files
-
-
-def digest_contents(pixels: np.ndarray) -> np.ndarray:
-    """BLAKE2b digests (n, 16) uint8 of decoded images (n, 112, 112, 3) uint8."""
-    return _digests(image.tobytes() for image in pixels)
-
-
-def digest_files(folder: Path, paths) -> np.ndarray:
-    """BLAKE2b digests (n, 16) uint8 of the bytes of the files `paths`, n relative to `folder`."""
-    return _digests((folder / path).read_bytes() for path in paths)
-
-
-def _digests(contents):
-    found = b"".join(hashlib.blake2b(content, digest_size=16).digest() for content in contents)
-    return np.frombuffer(found, np.uint8).reshape(-1, 16)
 
 
 def resolve(labels: np.ndarray, contents: np.ndarray) -> Resolution:

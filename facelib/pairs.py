@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from facelib.duplicates import Side
 from facelib.images import Images, UnreadableImageError, load_images, measure
 from facelib.lfw import Pair, PairsError, read_pairs
 
@@ -21,6 +22,10 @@ class DecodedPairs(NamedTuple):
     first: np.ndarray  # (pairs,) int, rows of `images.pixels`
     second: np.ndarray
     matched: np.ndarray  # (pairs,) bool
+
+    def side(self, name: str) -> Side:
+        """The images as `duplicates.require_disjoint` takes them."""
+        return Side(name, np.array(self.readable, object), (self.images.contents, self.images.files))
 
 
 class SizesError(ValueError):

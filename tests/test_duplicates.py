@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from facelib.duplicates import (
     SharedImagesError,
     Side,
-    digest_contents,
-    digest_files,
     name_duplicates,
     require_disjoint,
     resolve,
@@ -123,20 +121,6 @@ def test_duplicates_are_named():
     paths = ["a/0", "a/1", "b/0", "c/0", "c/1", "d/0", "d/1"]
     named = name_duplicates(resolve(labels, contents), paths, ["a", "b", "c", "d"])
     assert named == ((("a/1", "a/0"),), (("b", "a"),), (("c/1", "d/0"),), 4)
-
-
-def test_digests_are_those_of_contents(tmp_path):
-    pixels = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)
-    pixels[2] = pixels[0]
-    found = digest_contents(pixels)
-    assert (found.shape, found.dtype) == ((3, 16), np.uint8)
-    assert (found[2] == found[0]).all() and (found[1] != found[0]).any()
-    for name in "ab":
-        (tmp_path / name).write_bytes(b"the same")
-    (tmp_path / "c").write_bytes(b"another")
-    files = digest_files(tmp_path, ["a", "b", "c"])
-    assert (files[0] == files[1]).all() and (files[0] != files[2]).any()
-    assert digest_contents(pixels[:0]).shape == (0, 16)
 
 
 def side(name, contents, files):

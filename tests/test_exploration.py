@@ -109,5 +109,6 @@ def decoded():
     readable = tuple(f"person {row // 4}/{row % 4}.jpg" for row in range(40))
     pixels = generator.integers(0, 256, (40, 112, 112, 3), np.uint8)
     first, second = generator.integers(0, 36, (2, 60))
-    images = Images(pixels, np.ones(40, bool), (), "digest of the images")
+    digests = generator.integers(0, 256, (2, 40, 16), np.uint8)
+    images = Images(pixels, np.ones(40, bool), (), "digest of the images", *digests)
     return DecodedPairs([], readable, images, readable, [], first, second, np.arange(60) % 2 == 0)

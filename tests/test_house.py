@@ -46,10 +46,11 @@ FLOORS = {
     "cartoon": set(),
     "results": {"config"},
     "alarms": {"results"},
-    "images": {"progress", "results"},
-    "pairs": {"images", "lfw"},
+    "image_files": set(),
+    "images": {"image_files", "progress", "results"},
+    "pairs": {"duplicates", "images", "lfw"},
     "alignment": {"config", "images", "lfw", "pairs"},
-    "augmentation": {"images"},  # the size of an image
+    "augmentation": {"image_files", "images"},  # the grey and the size of an image
     "synthetic": {"cartoon", "config", "progress"},
     "normalisation": set(),
     "models": {"images", "normalisation"},  # the size of an image
