@@ -28,8 +28,8 @@ from facelib.training import Learner
 # a change in one of these trains again: they decide the weights, or which epoch is the best
 DECISIVE = (
     "alarms", "augmentation", "cohort", "configured", "congealing", "dataset", "duplicates", "embedding", "folders",
-    "identities", "image_files", "images", "losses", "memory", "mining", "models", "normalisation", "pairwise", "permutation",
-    "recipe", "sampling", "similarity_transform", "training", "verification",
+    "identities", "image_files", "images", "losses", "memory", "mining", "models", "normalisation", "pairwise",
+    "permutation", "recipe", "sampling", "similarity_transform", "training", "verification",
 )  # fmt: skip
 # settings that leave the weights of the network as they are, and what the names of others of the kind begin with
 INDECISIVE = ("profile", "data", "test_crop", "comparison_steps", "texture_", "rareness_")
