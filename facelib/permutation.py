@@ -7,10 +7,9 @@ walking"), which leaves a bijection of [0, n). Both: Black & Rogaway 2002, "Ciph
 
 import numpy as np
 
-# 4 are enough of a large n (Luby & Rackoff). Of n = 3 to 6, 8 rounds favour some orders by 1 to 3 %, which 3.6 million
-# draws show; with 12, 2.4 million draws show nothing.
+# 4 are enough of a large n (Luby & Rackoff). With 8, the probabilities of the orders of 5 or 6 numbers still deviate by
+# 1 % (root mean square of 3.6 million draws); with 12, 2.4 million draws show no deviation.
 ROUNDS = 12
-SMALLEST_SIDE = 4  # a side of 2 would need many more
 
 
 def draw_keys(generator: np.random.Generator, *shape: int) -> np.ndarray:
@@ -33,7 +32,7 @@ def permute(places: np.ndarray, n, keys: np.ndarray) -> np.ndarray:
     values = np.array(places, np.uint64)
     n, keys = np.broadcast_to(np.asarray(n, np.uint64), values.shape), np.broadcast_to(keys, (ROUNDS, *values.shape))
     side = np.ceil(np.sqrt(n)).astype(np.uint64)
-    side = np.maximum(side + side % 2, SMALLEST_SIDE)  # additions to an odd side give even permutations only
+    side += side % 2  # additions to an odd side give even permutations only
     outside = np.ones(values.shape, bool)
     while outside.any():
         values[outside] = _network(values[outside], side[outside], keys[:, outside])

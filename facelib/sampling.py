@@ -65,7 +65,9 @@ class Sampler:
             return self._permuted((3, step), 0, size)
         number, start = divmod(step * size, n)
         drawn = self._pass(number, start, min(start + size, n))
-        return np.concatenate([drawn, self._pass(number + 1, 0, size - len(drawn))])
+        if len(drawn) < size:
+            drawn = np.concatenate([drawn, self._pass(number + 1, 0, size - len(drawn))])
+        return drawn
 
     def _pass(self, number, start, stop):
         # Places start to stop - 1 of a pass. The batch that straddles two passes takes the last `taken` places of the

@@ -570,7 +570,7 @@ def permuted(n, keys):
         z = (z ^ z >> 27) * 0x94D049BB133111EB % 2**64
         return z ^ z >> 31
 
-    side = next(side for side in itertools.count(4, 2) if side**2 >= n)
+    side = next(side for side in itertools.count(2, 2) if side**2 >= n)
     order = []
     for value in range(n):
         while True:
