@@ -9,9 +9,7 @@ from pathlib import Path
 from facelib.profiles import PROFILES
 
 ROOT = Path(__file__).resolve().parents[1]
-TRAINING_FOLDER = "casia-webface"
-TEST_FOLDER = "labeled-faces-in-the-wild"
-PAIRS_FILE = "lfw_test_pairs.txt"
+TRAINING_FOLDER, TEST_FOLDER, PAIRS_FILE = "casia-webface", "labeled-faces-in-the-wild", "lfw_test_pairs.txt"
 
 CHOICES = {
     "network": ("residual", "shallow_inception_resnet_v2"),

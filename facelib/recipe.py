@@ -14,9 +14,10 @@ from facelib.cohort import Cohort
 from facelib.config import TRAINING_FOLDER, Config
 from facelib.configured import build_model, shown_size, uses_bfloat16
 from facelib.congealing import FaceAlignment, fit_alignment
-from facelib.dataset import DecodedFaces, align_faces, build_batches, load_faces
+from facelib.dataset import build_batches
 from facelib.duplicates import require_disjoint
 from facelib.embedding import build_embedder, pair_scores
+from facelib.faces import DecodedFaces, align_faces, load_faces
 from facelib.identities import NoFacesError, dense_labels, split_identities
 from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
 from facelib.memory import CrossBatchMemory
@@ -27,9 +28,9 @@ from facelib.training import Learner
 
 # a change in one of these trains again: they decide the weights, or which epoch is the best
 DECISIVE = (
-    "alarms", "augmentation", "cohort", "configured", "congealing", "dataset", "duplicates", "embedding", "folders",
-    "identities", "image_files", "images", "losses", "memory", "mining", "models", "normalisation", "pairwise",
-    "permutation", "recipe", "sampling", "similarity_transform", "training", "verification",
+    "alarms", "augmentation", "cohort", "configured", "congealing", "dataset", "duplicates", "embedding", "faces",
+    "folders", "identities", "image_files", "images", "losses", "memory", "mining", "models", "normalisation",
+    "pairwise", "permutation", "recipe", "sampling", "similarity_transform", "training", "verification",
 )  # fmt: skip
 # settings that leave the weights of the network as they are, and what the names of others of the kind begin with
 INDECISIVE = ("profile", "data", "test_crop", "comparison_steps", "texture_", "rareness_")
@@ -59,16 +60,13 @@ def load_split(config: Config) -> Split:
     )
     training, validation = split_identities(faces.table.labels, config.validation_share, config.seed)
     require_disjoint(faces.side("training images", training), faces.side("validation images", validation))
-    pairs = validation_pairs(
-        dense_labels(faces.table.labels, validation),
-        config.validation_images,
-        config.seed,
-        config.validation_pairs_limit,
-    )
-    if pairs[2].all() or not pairs[2].any():
+    limits = (config.validation_images, config.seed, config.validation_pairs_limit)
+    pairs = validation_pairs(dense_labels(faces.table.labels, validation), *limits)
+    matched, mismatched = pairs[2].sum(), (~pairs[2]).sum()
+    if not matched or not mismatched:
         raise NoFacesError(
-            f"the identities held out for validation give {pairs[2].sum()} matched and {(~pairs[2]).sum()} mismatched"
-            f" pairs, and both kinds are needed: raise validation_share or validation_images, or add images"
+            f"the identities held out for validation give {matched} matched and {mismatched} mismatched pairs, and both"
+            " kinds are needed: raise validation_share or validation_images, or add images"
         )
     decoded, alignment = faces.pixels, None
     if config.align:
@@ -82,23 +80,15 @@ def load_split(config: Config) -> Split:
 def alignment_file(config: Config, data_digest: str) -> Path:
     """Where the mean face of `config` on these data is kept: named by all that decides it."""
     settings = [config.seed, config.validation_share, config.identities_limit, config.images_limit]
-    modules = [
-        "congealing", "dataset", "duplicates", "folders", "identities", "image_files", "images", "similarity_transform",
-    ]  # fmt: skip
-    name = digest(settings, data_digest, digest_modules(modules), tf.__version__)
+    modules = "congealing duplicates faces folders identities image_files images similarity_transform"
+    name = digest(settings, data_digest, digest_modules(modules.split()), tf.__version__)
     return config.interim / "alignments" / f"{name}.npz"
 
 
 def build_sampler(config: Config, split: Split) -> Sampler:
     """The P x K sampler over the training identities."""
-    return Sampler(
-        split.training_labels,
-        config.identities_per_batch,
-        config.images_per_identity,
-        config.seed,
-        config.repeat_images,
-        config.replayed_batches,
-    )
+    sizes = (config.identities_per_batch, config.images_per_identity)
+    return Sampler(split.training_labels, *sizes, config.seed, config.repeat_images, config.replayed_batches)
 
 
 def batches_from(config: Config, split: Split, sampler: Sampler):

@@ -25,7 +25,7 @@ from facelib.texture import TextureFeatures, block_sizes, build_texture_network
 
 # a change in one of these fits again
 DECISIVE = (
-    "augmentation", "cohort", "congealing", "dataset", "discriminant", "duplicates", "embedding", "folders",
+    "augmentation", "cohort", "congealing", "discriminant", "duplicates", "embedding", "faces", "folders",
     "identities", "image_files", "images", "recipe", "similarity_transform", "streams", "texture",
 )  # fmt: skip
 COPIES_STRENGTH = 0.3  # of the copies, see `augmentation.warp`

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import reference
 
-from facelib import congealing, dataset
+from facelib import congealing
+from facelib import faces as faces_module
 from facelib.checkpoint import CheckpointError
 from facelib.congealing import (
     INSIDE,
@@ -19,7 +20,7 @@ from facelib.congealing import (
     look,
     restore_alignment,
 )
-from facelib.dataset import align_faces
+from facelib.faces import align_faces
 from facelib.similarity_transform import grid, sample
 from facelib.synthetic import draw_face, draw_identity
 
@@ -222,7 +223,7 @@ def test_kept_faces_that_are_damaged_or_others_are_named(alignment, faces, tmp_p
 
 
 def test_aligning_that_was_cut_short_starts_anew(alignment, faces, tmp_path, monkeypatch):
-    monkeypatch.setattr(dataset, "BATCH", 25)
+    monkeypatch.setattr(faces_module, "BATCH", 25)
 
     def interrupted(*arguments):
         yield 0
@@ -230,7 +231,7 @@ def test_aligning_that_was_cut_short_starts_anew(alignment, faces, tmp_path, mon
 
     path = tmp_path / "faces.npy"
     with monkeypatch.context() as patch:
-        patch.setattr(dataset, "track", interrupted)
+        patch.setattr(faces_module, "track", interrupted)
         with pytest.raises(KeyboardInterrupt):
             align_faces(alignment, faces, path)
     assert not path.exists()

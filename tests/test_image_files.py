@@ -60,7 +60,7 @@ def one_scan_each(image):
 
 def jpegs():
     image = picture()
-    inks = np.ascontiguousarray(image.convert("CMYK"))
+    inks = 255 - np.asarray(image.convert("CMYK"))  # Adobe's files hold them inverted
     kinds = {"several frames": encoded(image, "MPO", save_all=True, append_images=[picture(1)])}
     kinds["a scan for each component"] = one_scan_each(image)
     for progressive in (False, True):
@@ -102,11 +102,6 @@ def test_an_image_is_read_whole_and_upright(tmp_path):
         expected = np.rot90(np.asarray(stored), -1)
     np.testing.assert_array_equal(decode_whole(tmp_path / "a.jpeg"), expected)
     assert measure(tmp_path / "a.jpeg") == image.size[::-1]
-
-
-def test_an_image_of_one_colour_is_decoded(tmp_path):
-    Image.new("RGB", (112, 112), (90, 90, 90)).save(tmp_path / "a.jpeg")
-    assert (decode(tmp_path / "a.jpeg") == 90).all()
 
 
 # damage

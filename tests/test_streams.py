@@ -162,7 +162,7 @@ def test_a_fit_is_named_by_the_code_that_decides_it(config, tmp_path, monkeypatc
     file = streams.texture_file(config, "digest")
     monkeypatch.setattr(results, "__file__", str(package / "results.py"))
     assert streams.texture_file(config, "digest") == file
-    for name in ("augmentation", "dataset", "discriminant", "images", "recipe", "streams", "texture"):
+    for name in ("augmentation", "faces", "discriminant", "images", "recipe", "streams", "texture"):
         before = streams.texture_file(config, "digest")
         with open(package / f"{name}.py", "a") as changed:
             changed.write("\nANOTHER_LINE = True\n")
