@@ -103,7 +103,7 @@ def spoil(kind, path):
     [
         ("not an image", "cannot identify image file: it is no JPEG or PNG"),
         ("empty", "cannot identify image file: it is no JPEG or PNG"),
-        ("truncated", "image file is truncated"),
+        ("truncated", "damaged, or of a rare kind (Corrupt JPEG data: premature end of data segment)"),
         ("1x1", "1x1 pixels are too few for a face: at least 56x56, better 112x112"),
         ("huge", "its pixels are too many: at most 50,000,000 in all"),
         ("missing", "No such file or directory"),

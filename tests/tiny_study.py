@@ -13,6 +13,7 @@ TABLES = {
     "minutes": {"1": "epochs=1", "2": ""},
 }
 PATCHES = (
+    (study, "RECIPE", 1),
     (study, "PROFILE", "smoke"),
     (
         study,
