@@ -1,6 +1,6 @@
 """Where the face is in a test frame: the square whose mean image is most like the mean training face.
 
-Only images are averaged and compared. Who is in them, and which of them are pairs, has no say.
+Only images are averaged and compared: names and pairs are not used.
 """
 
 import functools

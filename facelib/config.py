@@ -165,7 +165,7 @@ def _parse(overrides: str) -> dict:
         try:
             value = text if types[key] is str else ast.literal_eval(text)
             value = float(value) if types[key] is float and type(value) is int else value
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, OverflowError, MemoryError):
             value = None
         if type(value) is not types[key]:
             raise ConfigError(f"{key}={text!r} is no {types[key].__name__}")
@@ -181,8 +181,8 @@ def _check(config: Config) -> Config:
     for name, choices in CHOICES.items():
         require(getattr(config, name) in choices, name, f"is unknown; choose one of {', '.join(choices)}")
     for name, value in dataclasses.asdict(config).items():
-        if isinstance(value, int | float):
-            require(0 <= value < float("inf"), name, "must be finite and not negative")
+        most = {int: 2**32, float: float("inf")}.get(type(value))
+        require(most is None or 0 <= value < most, name, f"must not be negative, and be below {most}")
         require(name not in AT_LEAST_ONE or value >= 1, name, "must be at least 1")
     for name in ("margin", "auxiliary_margin", "validation_share"):
         require(0 < getattr(config, name) < 1, name, "must lie between 0 and 1")

@@ -36,6 +36,10 @@ class File(NamedTuple):
     problem: str  # why it cannot be read; empty where nothing is known against it
 
 
+CIRCLE = "is a link that leads in a circle"
+DEEP_LINK = "is a link to a folder, which is followed only at the place of an identity: put a folder there"
+
+
 class Unread(NamedTuple):
     """Files of one kind that is not read."""
 
@@ -58,10 +62,11 @@ def is_visible(name: str) -> bool:
 
 
 def walk(folder: Path) -> list[File]:
-    """Every visible file in and below `folder`, sorted by path, see `is_visible`; links are followed.
+    """Every visible file in and below `folder`, sorted by path, see `is_visible`.
 
-    A link to a folder that it lies in, a link to nothing and a folder that cannot be read are each one file with a
-    problem; so is `folder` itself, as ``.``.
+    Links to files are followed, and links to folders that lie directly in `folder`, such as an identity that is a link.
+    Links to folders further below (which could multiply, or lead to a whole disk), a link to a folder that it lies in,
+    a link to nothing and a folder that cannot be read are each one file with a problem; so is `folder`, as ``.``.
     """
     found, pending = [], [("", ())]
     while pending:
@@ -84,7 +89,10 @@ def walk(folder: Path) -> list[File]:
             except OSError as error:
                 found.append(File(path, 0, 0, _reason(error, entry.is_symlink())))
                 continue
-            if stat.S_ISDIR(status.st_mode):
+            if stat.S_ISDIR(status.st_mode) and prefix and entry.is_symlink():
+                circle = (status.st_dev, status.st_ino) in above
+                found.append(File(path, 0, 0, CIRCLE if circle else DEEP_LINK))
+            elif stat.S_ISDIR(status.st_mode):
                 pending.append((f"{path}/", above))
             else:
                 found.append(File(path, status.st_size, status.st_mtime_ns, ""))
@@ -93,7 +101,7 @@ def walk(folder: Path) -> list[File]:
 
 def _reason(error: OSError, link: bool = False) -> str:
     if error.errno == errno.ELOOP:
-        return "is a link that leads in a circle"
+        return CIRCLE
     if link and error.errno in (errno.ENOENT, errno.ENOTDIR):
         return "is a link that leads nowhere"
     return error.strerror or str(error)

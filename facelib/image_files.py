@@ -27,7 +27,11 @@ TURNS = dict(zip(range(2, 9), (
     Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90,
 ), strict=True))  # fmt: skip
 SIDEWAYS = (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90)
-PILLOW_ERRORS = (OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, struct.error)  # on a broken file
+# what Pillow raises on a broken file
+PILLOW_ERRORS = (
+    OSError, EOFError, ValueError, TypeError, LookupError, SyntaxError, struct.error, AssertionError, AttributeError,
+    ArithmeticError, RuntimeError, zlib.error,
+)  # fmt: skip
 
 # markers of a JPEG (ITU-T T.81, table B.1)
 START, END = b"\xff\xd8", b"\xff\xd9"

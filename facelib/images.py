@@ -89,14 +89,19 @@ def _decode(path, crop):
             box = (left, top, right, bottom)
             scaled = Image.fromarray(pixels).resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=box)
             pixels = np.asarray(scaled)
-        # a few pixels tell nearly always that there is something to see, in a tenth of the time
-        if all(np.ptp(some, axis=(0, 1)).max() < BLANK for some in (pixels[::16, ::16], pixels)):
+        if is_blank(pixels):
             raise ValueError("is blank: all of its pixels, or those of the crop, are alike: there is no face in it")
         return pixels, content
 
 
+def is_blank(pixels: np.ndarray) -> bool:
+    """Whether no channel of an image (height, width, 3) uint8 differs by `BLANK` levels."""
+    # a few pixels tell nearly always that there is something to see, in a tenth of the time
+    return all(np.ptp(some, axis=(0, 1)).max() < BLANK for some in (pixels[::16, ::16], pixels))
+
+
 # pixels of another decoder are not taken from a cache
-_sources = [inspect.getsource(part) for part in (inspect.getmodule(open_image), _decode)]
+_sources = [inspect.getsource(part) for part in (inspect.getmodule(open_image), _decode, is_blank)]
 DECODER = digest(_sources, SMALLEST, BLANK, version("pillow"), version("simplejpeg"))
 
 

@@ -85,9 +85,12 @@ def _read_lines(pairs_file):
             raise PairsError(f"{pairs_file}: cannot be read as a pairs file: {reason}")
         if (size := pairs_file.stat().st_size) > LARGEST:
             raise PairsError(f"{pairs_file}: {size:,} bytes are too many for a pairs file: at most {LARGEST:,}")
-        return pairs_file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise PairsError(f"{pairs_file}: cannot be read as a pairs file, which is UTF-8 text: {error}") from None
+        text = pairs_file.read_text(encoding="utf-8-sig", errors="surrogateescape")  # names of files are bytes
+    except OSError as error:
+        raise PairsError(f"{pairs_file}: cannot be read as a pairs file: {error}") from None
+    if "\0" in text and re.search("[\udc80-\udcff]", text):
+        raise PairsError(f"{pairs_file}: cannot be read as a pairs file: it is no text, such as UTF-8")
+    return text.splitlines()
 
 
 def _check_images(pairs_file, images_dir, pairs):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from facelib.duplicates import Side
+from facelib.folders import printable
 from facelib.images import Images, UnreadableImageError, load_images, measure
 from facelib.lfw import Pair, PairsError, read_pairs
 
@@ -42,7 +43,8 @@ def load_pairs(pairs_file: Path, images_dir: Path, cache_folder: Path, crop=None
 
     Raises:
         PairsError: a pairs file that cannot be used, images that are missing, or no pair of one of the kinds among
-            those that can be read, in a fold or in all.
+            those that can be read, in a fold or in all; a pair of two images, or a pair listed twice, with the same
+            content under other names.
         SizesError: a crop of images of several sizes, or of another size than `frame`.
         UnreadableImageError: no pair has two readable images.
     """
@@ -58,10 +60,29 @@ def load_pairs(pairs_file: Path, images_dir: Path, cache_folder: Path, crop=None
         path, reason = images.problems[0]
         raise UnreadableImageError(f"{images_dir}: no pair has two images that can be read; {path}: {reason}")
     _check_kinds(pairs_file, listed, pairs)
+    _check_contents(pairs_file, pairs, rows, images.contents)
     first, second = np.array([(rows[pair.first], rows[pair.second]) for pair in pairs]).T
     return DecodedPairs(
         listed, paths, images, readable, pairs, first, second, np.array([pair.matched for pair in pairs])
     )
+
+
+def _check_contents(pairs_file, pairs, rows, contents):
+    # copies of a file: `read_pairs` compares names only
+    numbers = np.unique(contents, axis=0, return_inverse=True)[1].ravel()
+    seen = {}
+    for pair in pairs:
+        key = frozenset(int(numbers[rows[path]]) for path in pair[:2])
+        names = f"{pair.first} and {pair.second}"
+        if len(key) == 1:
+            raise PairsError(f"{pairs_file}: {printable(names)} have the same content: remove this pair, or one image")
+        if key in seen:
+            other = " and ".join(seen[key][:2])
+            raise PairsError(
+                f"{pairs_file}: {printable(names)} have the same contents as {printable(other)}; a pair counts once:"
+                " remove one of the lines"
+            )
+        seen[key] = pair
 
 
 def measure_frame(images_dir: Path, paths, frame=None) -> tuple[int, int] | None:

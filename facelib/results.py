@@ -14,7 +14,8 @@ from pathlib import Path
 from facelib.config import ROOT, Config
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pillow", "opencv-python-headless")
-INPUTS_AND_OUTPUTS = ("data", "reports")  # no code; each can be a link, which git takes for a change
+NO_CODE = ("data", "reports/experiments*.csv")  # inputs, and what the study writes
+LINKED = ("data", "reports")  # can be links, which git takes for a change
 REDIRECTS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
 
 
@@ -105,7 +106,7 @@ def temporary_folder() -> Path:
     """
     wanted = os.environ.get("TMPDIR")
     found = tempfile.gettempdir()
-    if wanted and os.path.abspath(wanted) != found:
+    if wanted and os.path.abspath(wanted) != os.path.abspath(found):
         raise UnwritableError(f"TMPDIR={wanted} is no folder that can be written to: make it one, or unset TMPDIR")
     return Path(found)
 
@@ -118,7 +119,7 @@ def digest(*parts) -> str:
 def digest_modules(names) -> str:
     """A short name for what the modules `names` of this package do, whatever their order, comments and docstrings."""
     folder = Path(__file__).parent
-    return digest([_bare((folder / f"{name}.py").read_text()) for name in sorted(set(names))])
+    return digest([_bare((folder / f"{name}.py").read_text(encoding="utf-8")) for name in sorted(set(names))])
 
 
 def _bare(source):
@@ -140,7 +141,7 @@ def _plain(value):
 
 
 def commit() -> dict:
-    """The commit of this code, and whether files of it differ (what lies in INPUTS_AND_OUTPUTS is none of it).
+    """The commit of this code, and whether files of it differ (what lies in NO_CODE is none of it).
 
     Both are None where git does not say, and where this is no repository of its own: a copy without its history that
     lies inside another repository has none of that one's commits.
@@ -154,7 +155,9 @@ def commit() -> dict:
     try:
         if Path(git("rev-parse", "--show-toplevel")).resolve() != ROOT.resolve():
             return {"commit": None, "dirty": None}
-        differs = git("status", "--porcelain", "--", ".", *(f":(exclude){name}" for name in INPUTS_AND_OUTPUTS))
+        left_out = [*NO_CODE, *(name for name in LINKED if (ROOT / name).is_symlink())]
+        paths = [".", *(f":(exclude){name}" for name in left_out)]
+        differs = git("status", "--porcelain", "--untracked-files=normal", "--", *paths)
         return {"commit": git("rev-parse", "HEAD"), "dirty": bool(differs)}
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "dirty": None}

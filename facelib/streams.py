@@ -85,9 +85,11 @@ def _choose(labels, limit, seed):
     rows = np.flatnonzero(labels >= 0)
     if len(rows) <= limit:
         return rows
-    order = np.random.default_rng((seed, 8)).permutation(labels.max() + 1)
-    groups = [rows[labels[rows] == label][:IMAGES_EACH] for label in order]
-    return np.sort(np.concatenate(groups)[:limit])
+    order = np.argsort(np.random.default_rng((seed, 8)).permutation(labels.max() + 1))  # place of each label
+    rows = rows[np.lexsort((rows, order[labels[rows]]))]
+    changes = np.flatnonzero(np.diff(labels[rows], prepend=-1))  # where the next identity begins
+    place = np.arange(len(rows)) - np.repeat(changes, np.diff(changes, append=len(rows)))
+    return np.sort(rows[place < IMAGES_EACH][:limit])
 
 
 def texture_file(config: Config, data_digest: str) -> Path:

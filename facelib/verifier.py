@@ -10,7 +10,7 @@ import numpy as np
 from facelib.cohort import rareness
 from facelib.embedding import build_embedder, pair_scores
 from facelib.folders import SUFFIXES, Unread, explain, list_images, printable
-from facelib.images import SIZE, SMALLEST, UnreadableImageError, decode, measure
+from facelib.images import SIZE, SMALLEST, UnreadableImageError, decode, is_blank, measure
 from facelib.pairs import measure_frame
 from facelib.progress import track
 from facelib.trained import Trained, find_threshold, load_trained
@@ -85,6 +85,8 @@ class Verifier:
         if isinstance(image, np.ndarray):
             if image.dtype != np.uint8 or image.shape != (SIZE, SIZE, 3):
                 raise UnreadableImageError(f"pixels are {image.dtype} {image.shape}; expected uint8 (112, 112, 3)")
+            if is_blank(image):
+                raise UnreadableImageError("the pixels are blank, all alike: there is no face in them")
             return image
         size = measure(image) if crop is None else None
         if crop == WHOLE or size == (SIZE, SIZE):

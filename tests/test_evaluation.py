@@ -80,8 +80,8 @@ def test_a_list_of_one_kind_is_named(verifier, images, tmp_path):
 
 def test_frames_are_cropped_as_configured_and_other_sizes_as_told(verifier, images, tmp_path):
     face = evaluate(verifier, tmp_path / "pairs.txt", images)
-    for path in images.rglob("*.jpg"):
-        write_image(path, int(path.stem[-1]), size=(250, 250))
+    for number, path in enumerate(sorted(images.rglob("*.jpg"))):
+        write_image(path, number, size=(250, 250))
     frames = evaluate(verifier, tmp_path / "pairs.txt", images)
     assert frames["crop"] == list(CROP) and frames["data_digest"] != face["data_digest"]
     assert evaluate(verifier, tmp_path / "pairs.txt", images, CROP) == frames
@@ -92,7 +92,7 @@ def test_frames_are_cropped_as_configured_and_other_sizes_as_told(verifier, imag
             evaluate(verifier, tmp_path / "pairs.txt", images, crop)
     assert evaluate(verifier, tmp_path / "pairs.txt", images, WHOLE)["images"] == 5
     for path in images.rglob("*.jpg"):
-        write_image(path, int(path.stem[-1]), size=(500, 500))
+        write_image(path, len(path.name), size=(500, 500))
     with pytest.raises(CropError, match=r"images: 500x500 pixels; where is the face\?"):
         evaluate(verifier, tmp_path / "pairs.txt", images)
 

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facelib.folders import (
+    CIRCLE,
+    DEEP_LINK,
     File,
     Unread,
     describe_unread,
@@ -95,11 +97,18 @@ def test_circles_of_folders_end(tmp_path):
     (tmp_path / "1" / "self").symlink_to(".")
     (tmp_path / "1" / "two").symlink_to(tmp_path / "2")
     (tmp_path / "2" / "one").symlink_to(tmp_path / "1")
-    images, _, problems = list_images(tmp_path)
-    assert {"1/a.jpeg", "2/b.jpeg", "1/two/b.jpeg", "2/one/a.jpeg"} == set(images)
-    assert {path: reason for path, reason in problems} == dict.fromkeys(
-        ["1/up", "1/self", "1/two/one", "2/one/up", "2/one/self", "2/one/two"], "is a link that leads in a circle"
-    )
+    (tmp_path / "3").symlink_to("1")
+    assert list_images(tmp_path).images == ("1/a.jpeg", "2/b.jpeg", "3/a.jpeg")
+    circles, others = ["1/self", "1/up", "3/self", "3/up"], ["1/two", "2/one", "3/two"]
+    assert dict(list_images(tmp_path).problems) == dict.fromkeys(circles, CIRCLE) | dict.fromkeys(others, DEEP_LINK)
+
+
+def test_folders_that_link_to_each_other_do_not_multiply(tmp_path):
+    for name in range(9):
+        touch(tmp_path, f"{name}/a.jpeg")
+        for other in range(9):
+            (tmp_path / str(name) / f"to_{other}").symlink_to(tmp_path / str(other))
+    assert len(walk(tmp_path)) == 9 + 81
 
 
 def test_a_folder_that_may_not_be_read_is_one_problem(tmp_path, monkeypatch):

@@ -48,7 +48,7 @@ FLOORS = {
     "alarms": {"results"},
     "image_files": set(),
     "images": {"image_files", "progress", "results"},
-    "pairs": {"duplicates", "images", "lfw"},
+    "pairs": {"duplicates", "folders", "images", "lfw"},
     "alignment": {"config", "images", "lfw", "pairs"},
     "augmentation": {"image_files", "images"},  # the grey and the size of an image
     "synthetic": {"cartoon", "config", "progress"},
@@ -94,7 +94,7 @@ FLOORS = {
     "experiments/table": {"config", "experiments/study", "results"},
     "experiments/summary": {"experiments/study", "experiments/table"},
     "experiments/trial": {
-        "alarms", "alignment", "config", "configured", "congealing", "embedding", "experiments/study",
+        "alarms", "alignment", "config", "configured", "congealing", "duplicates", "embedding", "experiments/study",
         "experiments/table", "pairs", "recipe", "results", "streams", "synthetic", "texture", "training",
         "verification",
     },

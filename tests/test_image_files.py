@@ -104,6 +104,19 @@ def test_an_image_is_read_whole_and_upright(tmp_path):
     assert measure(tmp_path / "a.jpeg") == image.size[::-1]
 
 
+def test_a_palette_image_without_a_palette_is_one_that_cannot_be_read(tmp_path):
+    """Pillow raises an AssertionError on it."""
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 112, 112, 8, 3, 0, 0, 0))
+    rows = chunk(b"IDAT", zlib.compress(bytes(range(113)) * 112))
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + rows + chunk(b"IEND", b""))
+    with pytest.raises(UnreadableImageError, match="a.png"):
+        decode(tmp_path / "a.png")
+
+
 # damage
 
 

@@ -126,3 +126,21 @@ def test_the_frame_is_that_of_the_images_that_can_be_read(folder):
         write_image(folder / "images" / f"{number}.png", number, (100 + number, 90))
     with pytest.raises(SizesError, match=r"100x90: 1, such as .*108x90: 1, such as .*/8.png; and 3 more sizes: bring"):
         measure_frame(folder / "images", [f"{number}.png" for number in range(12)])
+
+
+@pytest.mark.parametrize(
+    ("copy", "message"),
+    [
+        ((FILES[0], FILES[1]), "Ann_0001.jpg and Ann/Ann_0002.jpg have the same content: remove"),  # a matched pair
+        ((FILES[0], FILES[2]), "Ann_0001.jpg and Bob/Bob_0003.jpg have the same content: remove"),  # a mismatched one
+        ((FILES[0], FILES[5]), "Cy_0002.jpg have the same contents as .*a pair counts once"),
+    ],
+)
+def test_copies_of_an_image_under_other_names_are_no_pair_and_make_no_new_one(folder, copy, message):
+    if copy[1] == FILES[5]:
+        (folder / "pairs.txt").write_text("\n".join([*LINES, "Ann 2 Cy 2"]))
+    source, target = (folder / "images" / name for name in copy)
+    target.unlink()
+    target.symlink_to(source)
+    with pytest.raises(PairsError, match=message):
+        load(folder)

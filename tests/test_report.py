@@ -260,7 +260,7 @@ def test_every_page_says_when_faces_are_drawn(report):
         (dict(), "Whether some of these people were trained on is not known"),
         (dict(training_names=1056, shared_names=17), "17 of them bear the name of a training folder"),
         (dict(test_frame=[112, 112]), "600 people, taken whole."),
-        (dict(unreadable=1, duplicates=0), "one unreadable file and no repeated images"),
+        (dict(unreadable=1, duplicates=0), "one unreadable file and no duplicates"),
         (dict(network="shallow_inception_resnet_v2"), "The network is a shallow Inception-ResNet-v2"),
         (dict(later_mining_epoch=5), "after epoch 5 the hardest negatives"),
         (dict(mining="all", loss="triplet"), "triplet loss, margin 0.4"),

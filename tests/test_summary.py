@@ -98,7 +98,7 @@ def test_trials_that_were_not_computed_alike_are_not_compared(name):
     rows = [row("", 7, 0.8), row(alone, 7, 0.9, **other), row("", 8, 0.8), row(alone, 8, 0.7)]
     first, second, *_ = summarise(rows, "loss")
     assert second.difference == pytest.approx(-0.1) and second.difference_spread is None
-    assert second.roc_auc == pytest.approx(0.8)
+    assert second.roc_auc == pytest.approx(0.7 if name == "recipe" else 0.8)  # means are of one recipe
     assert summarise(rows[:2], "loss")[1].difference is None
     assert lead_spread(first, second) is None
 

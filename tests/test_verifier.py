@@ -179,6 +179,11 @@ def test_a_blank_image_is_refused_and_listed(verifier, faces, tmp_path, mode, co
     assert found.paths == ("face.png",) and found.problems[0][0] == "blank.png"
 
 
+def test_blank_pixels_are_refused_too(verifier):
+    with pytest.raises(UnreadableImageError, match="the pixels are blank"):
+        verifier.read(np.full((112, 112, 3), 90, np.uint8))
+
+
 def test_a_crop_that_is_blank_is_refused(verifier, tmp_path):
     image = Image.new("RGB", (250, 250), (90, 60, 30))
     image.paste((0, 0, 0), (0, 0, 40, 40))  # outside of the square

@@ -15,6 +15,7 @@ from facelib.alignment import find_test_crop
 from facelib.config import PAIRS_FILE, ROOT, TEST_FOLDER, Config
 from facelib.configured import uses_bfloat16
 from facelib.congealing import align_first
+from facelib.duplicates import require_disjoint
 from facelib.embedding import embed, pair_scores
 from facelib.experiments import study
 from facelib.experiments.table import COMPLETE, ERROR, FAILED
@@ -69,7 +70,9 @@ def run_trial(trial: study.Trial, data: str, folder: Path, with_test: bool = Fal
 def _train(config: Config, folder: Path, with_test: bool) -> dict:
     tf.keras.backend.clear_session()
     split = recipe.load_split(config)
-    test = _load_test(config, split.decoded) if with_test else None  # a list that cannot be used is known at once
+    test = (
+        _load_test(config, split.faces, split.decoded) if with_test else None
+    )  # a list that cannot be used is known at once
     sampler, learner = recipe.build_sampler(config, split), recipe.build_learner(config, split)
     folder = folder / recipe.training_folder(config, split.faces.digest).name
     schedule = Schedule(config.epochs, config.steps_per_epoch, folder)
@@ -99,9 +102,11 @@ def _train(config: Config, folder: Path, with_test: bool) -> dict:
     return figures
 
 
-def _load_test(config, training):
+def _load_test(config, faces, training):
     folder, crop = config.faces / TEST_FOLDER, find_test_crop(config, training).crop
-    return load_pairs(config.faces / PAIRS_FILE, folder, config.interim / "cache", crop)
+    test = load_pairs(config.faces / PAIRS_FILE, folder, config.interim / "cache", crop)
+    require_disjoint(faces.side("training images"), test.side("test images"))
+    return test
 
 
 def _test(config, test, model, threshold, cohort=None):
