@@ -80,10 +80,15 @@ def test_a_package_apart_from_its_project_is_an_error(tmp_path, monkeypatch):
     assert load_config("smoke", "drawn").interim == tmp_path / "site-packages" / "data" / "interim" / "smoke"
 
 
-@given(seed=st.integers(0, 2**62), rate=st.floats(1e-9, 1e9))
+@given(seed=st.integers(0, 2**32 - 1), rate=st.floats(1e-9, 1e9))
 def test_numbers_survive_the_way_through_an_override(seed, rate):
     config = load_config("smoke", "drawn", f"seed={seed} learning_rate={rate!r}")
     assert (config.seed, config.learning_rate) == (seed, rate)
+
+
+def test_a_seed_that_keras_would_refuse_is_refused_before_the_work():
+    with pytest.raises(ConfigError, match="seed=4294967296 must not be negative, and be below 4294967296"):
+        load_config("smoke", "drawn", "seed=4294967296")
 
 
 @pytest.mark.parametrize("item", ["epoch=3", "epochs", "=3", "profile=full", "data=somewhere"])
