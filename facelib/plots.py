@@ -190,7 +190,7 @@ def training_curves(history: list[dict], title: str = "Training") -> plt.Figure:
     )
     for panel, (heading, unit) in zip(axes.flat, panels, strict=True):
         panel.set(title=heading, ylabel=unit)
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         panel.legend(fontsize=8)
     for panel in axes[1]:
         panel.set_xlabel("epoch")
