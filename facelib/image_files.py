@@ -4,6 +4,7 @@ JPEG files are decoded by simplejpeg: its pixels are those of Pillow, other thre
 """
 
 import io
+import math
 import os
 import re
 import stat
@@ -16,6 +17,8 @@ import numpy as np
 import simplejpeg
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.Image import Transpose
+
+from facelib import jpeg
 
 GREY = (128, 128, 128)  # fills what is transparent, and what augmentation uncovers or covers
 PIXELS_LIMIT = 50_000_000  # an image that claims more is refused before it is decoded
@@ -33,12 +36,6 @@ PILLOW_ERRORS = (
     ArithmeticError, RuntimeError, zlib.error,
 )  # fmt: skip
 
-# markers of a JPEG (ITU-T T.81, table B.1)
-START, END = b"\xff\xd8", b"\xff\xd9"
-MARKER = re.compile(rb"\xff+([\x02-\xcf\xd8-\xfe])")  # 0x01 and the restarts 0xd0 to 0xd7 stand alone inside a scan
-FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # frame headers of the cosine transform
-SCAN = 0xDA
-
 
 class UnreadableImageError(ValueError):
     """A file that is no image, or a broken one; the message names it."""
@@ -46,19 +43,17 @@ class UnreadableImageError(ValueError):
 
 @contextmanager
 def open_image(path: Path):
-    """The bytes of a file and the image in them, whose pixels are not decoded yet.
+    """An image file whose pixels are not decoded yet.
+
+    It has the bytes of the file, `content`; width and height in pixels, `size`; and a method `pixels`, which decodes
+    them to (height, width, 3) uint8 RGB: see `images.decode`. Both are those of the image turned upright.
 
     Raises:
         UnreadableImageError: whatever goes wrong while it is open, in the body of the with statement too.
     """
     try:
         content = _read(path)
-        with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as image:
-            if image.width * image.height > PIXELS_LIMIT:
-                raise ValueError(f"{image.width}x{image.height} pixels are too many: at most {PIXELS_LIMIT:,} in all")
-            if image.format == "PNG":
-                _check_sums(content)
-            yield content, image
+        yield (_Jpeg if content.startswith(jpeg.START) else _Png)(content)
     except UnidentifiedImageError:
         reason = "cannot identify image file: it is no JPEG or PNG, or damaged; save it again as one of them"
         raise UnreadableImageError(f"{path}: {reason}") from None
@@ -85,6 +80,71 @@ def _read(path):
         return file.read(status.st_size)
 
 
+class _Upright:
+    # an image of `stored`, width and height, that is turned as its EXIF data say
+    def __init__(self, content, stored):
+        self.content, self.stored = content, stored
+        if math.prod(stored) > PIXELS_LIMIT:
+            raise ValueError("{}x{} pixels are too many: at most {:,} in all".format(*stored, PIXELS_LIMIT))
+        self.turn = self._find_turn()
+
+    @property
+    def size(self):
+        return self.stored[::-1] if self.turn in SIDEWAYS else self.stored
+
+    def pixels(self):
+        pixels = self._decode()
+        return pixels if self.turn is None else np.asarray(Image.fromarray(pixels).transpose(self.turn))
+
+
+class _Png(_Upright):
+    def __init__(self, content):
+        self.image = Image.open(io.BytesIO(content), formats=("PNG",))
+        super().__init__(content, self.image.size)
+
+    def _find_turn(self):
+        _check_sums(self.content)
+        self.image.load()  # EXIF data can follow the pixels
+        return _read_turn(self.image)
+
+    def _decode(self):
+        return np.asarray(_to_rgb(self.image))
+
+
+class _Jpeg(_Upright):
+    # Pillow, which keeps other threads waiting, is asked for the turn alone
+    def __init__(self, content):
+        self.header = jpeg.read_header(content)
+        if self.header is None:
+            raise UnidentifiedImageError
+        super().__init__(content, self.header.size)
+
+    def _find_turn(self):
+        if not self.header.extra:
+            return None
+        with Image.open(io.BytesIO(self.content), formats=("JPEG",)) as image:
+            return _read_turn(image)
+
+    def _decode(self):
+        # the pixels that Pillow gives, and an error where Pillow reads on with a warning
+        content = self.content
+        if not content.endswith(jpeg.END):
+            content += jpeg.END  # what lacks only that is complete, and what lacks more is still found to be truncated
+        space = "CMYK" if len(self.header.components) == 4 else "RGB"
+        shape = (*self.stored[::-1], len(space))  # nothing larger is decoded, whatever a second header claims
+        try:
+            pixels = simplejpeg.decode_jpeg(content, space, buffer=np.empty(shape, np.uint8))
+        except ValueError as error:
+            raise _damaged(error) from None
+        if pixels.shape != shape:
+            raise _damaged("two sizes")
+        if jpeg.lacks_scans(content, self.header):
+            raise _damaged("scans are missing")
+        if space == "CMYK":  # stored inverted, as Adobe does it
+            return np.asarray(Image.frombytes("CMYK", self.stored, ~pixels).convert("RGB"))
+        return pixels
+
+
 def _check_sums(content):
     # a PNG's chunks of pixels, whose sums Pillow passes over; it compares those of the other chunks
     place, kind = 8, b""
@@ -99,9 +159,8 @@ def _check_sums(content):
         place += 12 + length
 
 
-def _turn(image):
-    if image.format == "PNG":
-        image.load()  # EXIF data can follow the pixels
+def _read_turn(image):
+    # how an image of Pillow is turned upright; None where it is so
     _check_exif(image.info.get("exif", b""))
     return TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
 
@@ -120,18 +179,6 @@ def _check_exif(data):
         raise ValueError("its EXIF data are damaged, so that its upper side is not known: save it again") from None
 
 
-def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height in pixels of an opened image, turned as its EXIF data say."""
-    return image.size[::-1] if _turn(image) in SIDEWAYS else image.size
-
-
-def upright(content: bytes, image: Image.Image) -> np.ndarray:
-    """Pixels (height, width, 3) uint8 RGB of an opened image, turned as its EXIF data say; see `images.decode`."""
-    pixels = np.asarray(_to_rgb(image)) if image.format == "PNG" else _decode_jpeg(content, image)
-    turn = _turn(image)
-    return pixels if turn is None else np.asarray(Image.fromarray(pixels).transpose(turn))
-
-
 def _to_rgb(image):
     if image.mode.startswith("I"):  # 16 bits; Pillow would clip them
         image = image.point(lambda value: value * (1 / 257)).convert("L")
@@ -139,45 +186,3 @@ def _to_rgb(image):
     if image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, (*GREY, 255)), image.convert("RGBA"))
     return image.convert("RGB")
-
-
-def _decode_jpeg(content, image):
-    # the pixels that Pillow gives, decoded while other threads run, and an error where Pillow reads on with a warning
-    if not content.endswith(END):
-        content += END  # what lacks only that is complete, and what lacks more is still found to be truncated
-    inks = image.mode == "CMYK"
-    shape = (image.height, image.width, 4 if inks else 3)  # nothing larger is decoded, whatever a second header claims
-    try:
-        pixels = simplejpeg.decode_jpeg(content, "CMYK" if inks else "RGB", buffer=np.empty(shape, np.uint8))
-    except ValueError as error:
-        raise _damaged(error) from None
-    if pixels.shape != shape:
-        raise _damaged("two sizes")
-    if _lacks_scans(content):
-        raise _damaged("scans are missing")
-    if inks:  # stored inverted, as Adobe does it
-        return np.asarray(Image.frombytes("CMYK", image.size, ~pixels).convert("RGB"))
-    return pixels
-
-
-def _lacks_scans(content):
-    # whether a sound JPEG ends before all bits of all coefficients have come (T.81, B.2.2, B.2.3 and G.1.1.1)
-    lacking, place = {}, 0  # by component, a bit for each of its 64 coefficients
-    while found := MARKER.search(content, place):
-        kind, place = found[1][0], found.end()
-        if kind == END[1]:
-            break
-        if kind == START[1]:
-            continue
-        segment = content[place + 2 : place + int.from_bytes(content[place : place + 2])]
-        place += 2 + len(segment)
-        if kind in FRAMES:
-            lacking = dict.fromkeys(segment[6::3], 2**64 - 1)
-        elif kind == SCAN:
-            first, last, precision = segment[-3:]
-            if precision & 15 == 0:  # the lowest bits
-                for component in segment[1:-3:2]:
-                    lacking[component] &= ~(2 ** (last + 1) - 2**first)
-            if not any(lacking.values()):
-                break
-    return any(lacking.values())

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from facelib.image_files import UnreadableImageError, open_image, upright, upright_size
+from facelib.image_files import UnreadableImageError, open_image
 from facelib.progress import track
 from facelib.results import digest, write_atomically
 
@@ -28,7 +28,7 @@ BLANK = 2  # levels of 255 between the darkest and the lightest pixel of a chann
 BLOCK = 32  # images that a thread decodes at once
 THREADS = (os.cpu_count() or 1) + 2  # while some wait for a file or for the interpreter, a core has work
 AHEAD = 4 * THREADS  # blocks that are decoded before they are written, at most: 1.2 MB each
-NAME = 16  # bytes of a BLAKE2b digest: no two of a million images share one by chance
+NAME = 16  # bytes of a SHA-256 digest: no two of a million images share one by chance
 
 
 class Images(NamedTuple):
@@ -38,8 +38,8 @@ class Images(NamedTuple):
     readable: np.ndarray  # (n,) bool, which of the paths they are
     problems: tuple[tuple[str, str], ...]  # path and reason of each unreadable image
     digest: str  # of the decoded content, the same on every machine
-    contents: np.ndarray  # (readable images, 16) uint8, BLAKE2b of the decoded pixels of each
-    files: np.ndarray  # (readable images, 16) uint8, BLAKE2b of the bytes of each file
+    contents: np.ndarray  # (readable images, 16) uint8, SHA-256 of the decoded pixels of each
+    files: np.ndarray  # (readable images, 16) uint8, SHA-256 of the bytes of each file
 
 
 def decode(path: Path, crop: tuple[int, int, int] | None = None) -> np.ndarray:
@@ -62,21 +62,22 @@ def decode(path: Path, crop: tuple[int, int, int] | None = None) -> np.ndarray:
 
 def decode_whole(path: Path) -> np.ndarray:
     """One image, upright and in its own size, as (height, width, 3) uint8 RGB; as `decode`, it raises."""
-    with open_image(path) as (content, image):
-        return upright(content, image)
+    with open_image(path) as image:
+        return image.pixels()
 
 
 def measure(path: Path) -> tuple[int, int]:
     """Width and height in pixels of an image, upright; as `decode`, it raises UnreadableImageError."""
-    with open_image(path) as (_, image):
-        return upright_size(image)
+    with open_image(path) as image:
+        return image.size
 
 
 def _decode(path, crop):
     # what `decode` returns, and the bytes of the file
-    with open_image(path) as (content, image):
-        width, height = upright_size(image)
-        left, top, right, bottom = (0, 0, width, height) if crop is None else (*crop[:2], *np.add(crop[:2], crop[2]))
+    with open_image(path) as image:
+        width, height = image.size
+        left, top, side = (0, 0, None) if crop is None else crop
+        right, bottom = (width, height) if side is None else (left + side, top + side)
         if left < 0 or top < 0 or right > width or bottom > height:
             raise ValueError(f"{width}x{height} pixels do not hold the crop {tuple(crop)} (left, top, side)")
         if min(right - left, bottom - top) < SMALLEST:
@@ -84,20 +85,20 @@ def _decode(path, crop):
                 f"{right - left}x{bottom - top} pixels are too few for a face: at least {SMALLEST}x{SMALLEST}, "
                 f"better {SIZE}x{SIZE}"
             )
-        pixels = upright(content, image)
+        pixels = image.pixels()
         if crop is not None or (width, height) != (SIZE, SIZE):
             box = (left, top, right, bottom)
             scaled = Image.fromarray(pixels).resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=box)
             pixels = np.asarray(scaled)
         if is_blank(pixels):
             raise ValueError("is blank: all of its pixels, or those of the crop, are alike: there is no face in it")
-        return pixels, content
+        return pixels, image.content
 
 
 def is_blank(pixels: np.ndarray) -> bool:
     """Whether no channel of an image (height, width, 3) uint8 differs by `BLANK` levels."""
-    # a few pixels tell nearly always that there is something to see, in a tenth of the time
-    return all(np.ptp(some, axis=(0, 1)).max() < BLANK for some in (pixels[::16, ::16], pixels))
+    green = pixels[::16, ::16, 1].tobytes()  # a few values tell nearly always that there is something to see
+    return max(green) - min(green) < BLANK and np.ptp(pixels, axis=(0, 1)).max() < BLANK
 
 
 # pixels of another decoder are not taken from a cache
@@ -174,7 +175,7 @@ def _attempt(path, crop):
         pixels, content = _decode(path, crop)
     except UnreadableImageError as error:
         return str(error).removeprefix(f"{path}: ")
-    return (pixels, *(hashlib.blake2b(part, digest_size=NAME).digest() for part in (pixels, content)))
+    return pixels, *(hashlib.sha256(part).digest()[:NAME] for part in (pixels, content))
 
 
 def _map_ahead(function, items):

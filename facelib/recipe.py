@@ -29,7 +29,7 @@ from facelib.training import Learner
 # a change in one of these trains again: they decide the weights, or which epoch is the best
 DECISIVE = (
     "alarms", "augmentation", "cohort", "configured", "congealing", "dataset", "duplicates", "embedding", "faces",
-    "folders", "identities", "image_files", "images", "losses", "memory", "mining", "models", "normalisation",
+    "folders", "identities", "image_files", "images", "jpeg", "losses", "memory", "mining", "models", "normalisation",
     "pairwise", "permutation", "recipe", "sampling", "similarity_transform", "training", "verification",
 )  # fmt: skip
 # settings that leave the weights of the network as they are, and what the names of others of the kind begin with
@@ -80,7 +80,7 @@ def load_split(config: Config) -> Split:
 def alignment_file(config: Config, data_digest: str) -> Path:
     """Where the mean face of `config` on these data is kept: named by all that decides it."""
     settings = [config.seed, config.validation_share, config.identities_limit, config.images_limit]
-    modules = "congealing duplicates faces folders identities image_files images similarity_transform"
+    modules = "congealing duplicates faces folders identities image_files images jpeg similarity_transform"
     name = digest(settings, data_digest, digest_modules(modules.split()), tf.__version__)
     return config.interim / "alignments" / f"{name}.npz"
 

@@ -26,7 +26,7 @@ from facelib.texture import TextureFeatures, block_sizes, build_texture_network
 # a change in one of these fits again
 DECISIVE = (
     "augmentation", "cohort", "congealing", "discriminant", "duplicates", "embedding", "faces", "folders",
-    "identities", "image_files", "images", "recipe", "similarity_transform", "streams", "texture",
+    "identities", "image_files", "images", "jpeg", "recipe", "similarity_transform", "streams", "texture",
 )  # fmt: skip
 COPIES_STRENGTH = 0.3  # of the copies, see `augmentation.warp`
 BATCH = 64  # images whose features are computed at once

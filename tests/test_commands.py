@@ -249,7 +249,7 @@ def test_a_terminal_that_lacks_the_letters_of_a_name_shows_their_numbers(trained
 def test_evaluate_shows_every_threshold(run, tmp_path):
     for person, name in enumerate(("anna", "bert")):
         for number in (1, 2):
-            write_image(tmp_path / "images" / name / f"{name}_{number:04d}.jpg", person)
+            write_image(tmp_path / "images" / name / f"{name}_{number:04d}.jpg", 2 * person + number)
     (tmp_path / "pairs.txt").write_text("1\t0\nanna 1 2\nbert 1 2\nanna 1 bert 1\nanna 2 bert 2\n")
     options = ("--pairs", tmp_path / "pairs.txt", "--images", tmp_path / "images")
     code, out, err = run("evaluate", *options)
