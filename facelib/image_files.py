@@ -76,7 +76,7 @@ def _read(path):
         raise ValueError(f"is a {kind}, not an image")
     if status.st_size > BYTES_LIMIT:
         raise ValueError(f"{status.st_size:,} bytes are too many for an image: at most {BYTES_LIMIT:,}")
-    with open(path, "rb") as file:
+    with open(path, "rb", buffering=0) as file:
         return file.read(status.st_size)
 
 

@@ -26,8 +26,9 @@ SIZE = 112  # pixels, height and width of every decoded image
 SMALLEST = SIZE // 2  # pixels of a side; less would be blown up more than twice, into a face without detail
 BLANK = 2  # levels of 255 between the darkest and the lightest pixel of a channel; below there is nothing to see
 BLOCK = 32  # images that a thread decodes at once
-THREADS = (os.cpu_count() or 1) + 2  # while some wait for a file or for the interpreter, a core has work
+THREADS = os.cpu_count() or 1  # more of them only wait for the interpreter
 AHEAD = 4 * THREADS  # blocks that are decoded before they are written, at most: 1.2 MB each
+BUFFER = 2**22  # bytes that are written at once
 NAME = 16  # bytes of a SHA-256 digest: no two of a million images share one by chance
 
 
@@ -147,7 +148,7 @@ def _decode_all(folder, paths, crop, cache):
     blocks = (paths[start : start + BLOCK] for start in range(0, len(paths), BLOCK))
     decoded = _map_ahead(lambda block: [_attempt(Path(folder, path), crop) for path in block], blocks)
     images = (image for block in decoded for image in block)
-    with open(unfinished, "wb") as file:  # not mapped: a full disk is an error here, and a crash there
+    with open(unfinished, "wb", buffering=BUFFER) as file:  # not mapped: a full disk is an error here, and a crash there
         shape = (len(paths), SIZE, SIZE, 3)
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
         size = file.tell() + math.prod(shape)

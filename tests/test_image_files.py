@@ -283,7 +283,7 @@ def test_a_file_of_too_many_bytes_is_not_read(tmp_path, monkeypatch):
     path = tmp_path / "a.jpeg"
     write_image(path)
     os.truncate(path, 10**10)
-    monkeypatch.setattr(image_files, "open", lambda *_: pytest.fail("opened"), raising=False)
+    monkeypatch.setattr(image_files, "open", lambda *_, **__: pytest.fail("opened"), raising=False)
     with pytest.raises(UnreadableImageError, match="a.jpeg: 10,000,000,000 bytes are too many .* at most 200,000,000"):
         decode(path)
 

@@ -292,10 +292,10 @@ def test_a_file_that_cannot_be_read_is_one_unreadable_image(folder, tmp_path, mo
     for name in ("empty.jpeg", "no permission.jpeg"):
         (folder / name).touch()
 
-    def refuse(path, mode):
+    def refuse(path, mode, **options):
         if path.name == "no permission.jpeg":
             raise PermissionError(13, "Permission denied", str(path))
-        return open(path, mode)
+        return open(path, mode, **options)
 
     monkeypatch.setattr(image_files, "open", refuse, raising=False)
     for _ in range(2):
