@@ -148,7 +148,7 @@ def _decode_all(folder, paths, crop, cache):
     blocks = (paths[start : start + BLOCK] for start in range(0, len(paths), BLOCK))
     decoded = _map_ahead(lambda block: [_attempt(Path(folder, path), crop) for path in block], blocks)
     images = (image for block in decoded for image in block)
-    with open(unfinished, "wb", buffering=BUFFER) as file:  # not mapped: a full disk is an error here, and a crash there
+    with open(unfinished, "wb", buffering=BUFFER) as file:  # not mapped: a full disk is an error, no crash
         shape = (len(paths), SIZE, SIZE, 3)
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
         size = file.tell() + math.prod(shape)
