@@ -28,14 +28,14 @@ NOTEBOOKS := 01_eda 02_dataset 03_loss_derivation 04_model 05_mining 06_training
 
 # What each notebook imports from facelib, with what that imports in turn. tests/test_makefile.py compares this with the
 # code, and prints the line to put here when it differs.
-IMPORTS_01 := alignment breakdown cartoon checkpoint config duplicates dyads faces folders identities image_files images intervals jpeg lettering lfw pairs parity plots profiles progress results synthetic verification
-IMPORTS_02 := alarms augmentation checkpoint cohort config configured congealing dataset duplicates embedding faces folders identities image_files images jpeg lettering losses memory mining models normalisation pairwise permutation plots profiles progress recipe results sampling similarity_transform training verification
-IMPORTS_03 := config folders lettering losses pairwise plots profiles results
-IMPORTS_04 := alarms augmentation checkpoint cohort config configured congealing dataset duplicates embedding faces folders identities image_files images jpeg lettering losses memory mining models normalisation pairwise permutation plots profiles progress recipe results sampling similarity_transform training verification
-IMPORTS_05 := alarms augmentation checkpoint cohort config configured congealing dataset duplicates embedding faces folders identities image_files images jpeg lettering losses memory mining models normalisation pairwise permutation plots profiles progress recipe results sampling similarity_transform training verification
-IMPORTS_06 := alarms all_pairs augmentation calibration checkpoint cohort config configured congealing dataset discriminant duplicates dyads embedding faces folders identities image_files images intervals jpeg lettering losses memory mining models normalisation pairwise permutation plots profiles progress recipe results sampling similarity_transform streams texture thresholds training verification
-IMPORTS_07 := all_pairs breakdown calibration cartoon checkpoint cohort config configured congealing duplicates dyads embedding exploration faces folders identities image_files images intervals jpeg lettering lfw models normalisation pairs plots profiles progress protocols results similarity_transform synthetic texture thresholds trained verification
-IMPORTS_08 := config experiments/study experiments/summary experiments/table folders lettering plots profiles results
+IMPORTS_01 := alignment breakdown cartoon checkpoint config duplicates dyads faces files folders identities image_files images intervals jpeg lettering lfw locks pairs parity pixels plots profiles progress results synthetic verification
+IMPORTS_02 := alarms augmentation checkpoint cohort config configured congealing dataset duplicates embedding faces files folders identities image_files images jpeg lettering locks losses memory mining models normalisation pairwise permutation pixels plots profiles progress recipe results sampling similarity_transform training verification
+IMPORTS_03 := config files folders lettering locks losses pairwise plots profiles progress results
+IMPORTS_04 := alarms augmentation checkpoint cohort config configured congealing dataset duplicates embedding faces files folders identities image_files images jpeg lettering locks losses memory mining models normalisation pairwise permutation pixels plots profiles progress recipe results sampling similarity_transform training verification
+IMPORTS_05 := alarms augmentation checkpoint cohort config configured congealing dataset duplicates embedding faces files folders identities image_files images jpeg lettering locks losses memory mining models normalisation pairwise permutation pixels plots profiles progress recipe results sampling similarity_transform training verification
+IMPORTS_06 := alarms all_pairs augmentation calibration checkpoint cohort config configured congealing dataset discriminant duplicates dyads embedding faces files folders identities image_files images intervals jpeg lettering locks losses memory mining models normalisation pairwise permutation pixels plots profiles progress recipe results sampling similarity_transform streams texture thresholds training verification
+IMPORTS_07 := all_pairs breakdown calibration cartoon checkpoint cohort config configured congealing duplicates dyads embedding exploration faces files folders identities image_files images intervals jpeg lettering lfw locks models normalisation pairs pixels plots profiles progress protocols results similarity_transform synthetic texture thresholds trained verification
+IMPORTS_08 := config experiments/study experiments/summary experiments/table files folders lettering locks plots profiles progress results
 
 # The notebooks whose results each notebook reads.
 NEEDS_01 :=
@@ -60,6 +60,9 @@ REPORTS := reports/$(PROFILE)
 STAMP := data/interim/$(PROFILE)/stamp.json
 EXECUTED := $(NOTEBOOKS:%=$(REPORTS)/executed/%.ipynb)
 PUBLISH := $(PYTHON) -m facelib.publishing
+# runs a module of facelib.publishing, and records what it made of what
+STEP = $(PUBLISH).step $@ $(filter-out FORCE,$^) -- facelib.publishing
+STEPS := $(EXECUTED) $(patsubst %,$(REPORTS)/%,html/index.html html/explore.html report.pdf model_card.md checks.txt submission.zip)
 quote = '$(subst ','\'',$(1))'
 
 .DELETE_ON_ERROR:
@@ -97,6 +100,11 @@ help:
 
 setup: $(READY)
 
+# A run holds the lock of its profile from end to end, and begins by removing what is damaged: see guard.py.
+ifndef GUARDED
+all notebooks html report card checks submission: $(READY)
+	@$(PUBLISH).guard $(PROFILE) 'make $@ PROFILE=$(PROFILE)' $(STEPS) -- $(MAKE) --no-print-directory GUARDED=yes $@
+else
 all: notebooks html report card checks submission
 	@echo 'up to date: $(REPORTS)/html/index.html, $(REPORTS)/report.pdf, $(REPORTS)/submission.zip'
 
@@ -106,6 +114,7 @@ report: $(REPORTS)/report.pdf
 card: $(REPORTS)/model_card.md
 checks: $(REPORTS)/checks.txt
 submission: $(REPORTS)/submission.zip
+endif
 
 # --- set-up ----------------------------------------------------------------------------------------------------------
 
@@ -138,7 +147,7 @@ $(STAMP): FORCE | $(READY)
 	@$(PUBLISH).stamp $@ --profile $(PROFILE) --data $(call quote,$(DATA)) --set $(call quote,$(SET))
 
 $(EXECUTED): $(REPORTS)/executed/%.ipynb: notebooks/%.ipynb $(STAMP) $(EXECUTION) requirements.lock | $(READY)
-	@$(PUBLISH).execute $< $@ --number $(firstword $(subst _, ,$*)) --of $(words $(NOTEBOOKS)) \
+	@$(STEP).execute $< $@ --number $(firstword $(subst _, ,$*)) --of $(words $(NOTEBOOKS)) \
 	  -p profile $(PROFILE) -p data $(call quote,$(DATA)) -p overrides $(call quote,$(SET))
 
 # For a notebook such as 04_model: it depends on $(IMPORTS_04) and $(NEEDS_04).
@@ -155,24 +164,27 @@ $(REPORTS)/executed/08_experiments.ipynb: $(wildcard reports/experiments*.csv)
 PAGES := $(patsubst %,facelib/publishing/%,formulas.py html.py page.css page.html.j2)
 
 $(REPORTS)/html/index.html: $(EXECUTED) $(PAGES)
-	@$(PUBLISH).html $(REPORTS)/html $(EXECUTED) --results $(REPORTS)/results
+	@$(STEP).html $(REPORTS)/html $(EXECUTED) --results $(REPORTS)/results
 
 EXPLORER := $(patsubst %,facelib/publishing/explore%,.py .html.j2 .css .js _charts.js _faces.js) $(PAGES)
 
 $(REPORTS)/html/explore.html: $(EXECUTED) $(EXPLORER)
-	@$(PUBLISH).explore $@ data/interim/$(PROFILE)/explore.npz --results $(REPORTS)/results
+	@$(STEP).explore $@ data/interim/$(PROFILE)/explore.npz --results $(REPORTS)/results
 
 $(REPORTS)/report.pdf: $(EXECUTED) reports/report.typ reports/references.bib facelib/publishing/report.py
-	@$(PUBLISH).report reports/report.typ $(REPORTS)
+	@$(STEP).report reports/report.typ $(REPORTS)
 
 $(REPORTS)/model_card.md: $(EXECUTED) $(addprefix facelib/publishing/model_card,.py .md)
-	@$(PUBLISH).model_card $(REPORTS)
+	@$(STEP).model_card $(REPORTS)
 
-$(REPORTS)/checks.txt: $(REPORTS)/report.pdf facelib/publishing/checks.py
-	@$(PUBLISH).checks $(REPORTS) $(EXECUTED) --report reports/report.typ
+SHOWN := $(patsubst %,$(REPORTS)/%,html/index.html html/explore.html report.pdf model_card.md)
 
-$(REPORTS)/submission.zip: $(REPORTS)/checks.txt $(PAGES) facelib/publishing/submission.py
-	@$(PUBLISH).submission $@ $(EXECUTED) --report $(REPORTS)/report.pdf --results $(REPORTS)/results
+$(REPORTS)/checks.txt: $(EXECUTED) $(SHOWN) $(patsubst %,facelib/publishing/%.py,checks manifest)
+	@$(STEP).checks $(REPORTS) $(EXECUTED) --shown $(SHOWN) --report reports/report.typ
+
+$(REPORTS)/submission.zip: $(REPORTS)/checks.txt $(EXECUTED) $(REPORTS)/report.pdf $(PAGES) facelib/publishing/submission.py
+	@$(STEP).submission $@ $(EXECUTED) --report $(REPORTS)/report.pdf --results $(REPORTS)/results \
+	  --manifest $(REPORTS)/manifest.json
 
 # --- experiments -----------------------------------------------------------------------------------------------------
 

@@ -15,8 +15,8 @@ from bench.machine import facts
 from bench.side import SideError
 from bench.table import as_markdown
 from facelib.config import ROOT
+from facelib.files import write_atomically
 from facelib.progress import track
-from facelib.results import write_atomically
 
 PEERS = ("torch", "pytorch_metric_learning")  # what the row "mining" needs
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facelib.results import write_atomically
+from facelib.files import write_atomically
 
 COLLAPSED_SIMILARITY = 0.95  # mean scaled similarity of all pairs; 0.5 where embeddings are unrelated
 COLLAPSED_SPREAD = 0.1

@@ -97,7 +97,7 @@ def run_verify(arguments) -> None:
 def run_embed(arguments) -> None:
     import numpy as np
 
-    from facelib.results import check_writable, write_atomically
+    from facelib.files import check_writable, write_atomically
     from facelib.verifier import load_verifier
 
     check_writable(arguments.output)

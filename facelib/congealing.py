@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from facelib.checkpoint import restore_checkpoint, save_checkpoint
+from facelib.checkpoint import keep_checkpoint, restore_checkpoint
 from facelib.images import SIZE
 from facelib.progress import track
 from facelib.similarity_transform import grid, sample, undo
@@ -139,26 +139,9 @@ def fit_alignment(pixels: np.ndarray, training: np.ndarray, path: Path) -> FaceA
     Args:
         pixels: (n, 112, 112, 3) uint8. training: (n,) bool, of which `FACES` are looked at, at most.
 
-    Raises:
-        CheckpointError: the file is damaged.
     """
-    if path.exists():
-        return restore_alignment(path)
     layer = _empty()
-    rows = np.flatnonzero(training)
-    glance = tf.function(lambda images: look(tf.cast(images, tf.float32)))
-    looks = _in_batches(glance, pixels[rows[:: -(-len(rows) // FACES)]])
-    find = tf.function(layer.find, reduce_retracing=True)
-    parameters = np.zeros((len(looks), 4), np.float32)
-    for _ in track(range(ROUNDS), "mean face", "rounds"):
-        face = _in_batches(lambda *batch: sample(*batch, X, Y), looks, parameters).mean(axis=(0, 2), dtype=np.float64)
-        face = face.reshape(WIDTH, WIDTH)
-        layer.set_face(((face + face[:, ::-1]) / 2).ravel())
-        parameters = _in_batches(find, looks)
-        middle = parameters.mean(axis=0) * np.float32([1, 0, 0, 1])  # faces and their mirror images, on average
-        layer.middle.assign(middle)  # is undone, so that on average they stay where they are
-        parameters = np.asarray(undo(parameters, middle[None]))
-    save_checkpoint(path, {"alignment": layer.variables}, {})
+    keep_checkpoint(path, {"alignment": layer.variables}, lambda: _congeal(layer, pixels, np.flatnonzero(training)))
     return layer
 
 
@@ -171,6 +154,21 @@ def restore_alignment(path: Path) -> FaceAlignment:
     layer = _empty()
     restore_checkpoint(path, {"alignment": layer.variables})
     return layer
+
+
+def _congeal(layer, pixels, rows):
+    glance = tf.function(lambda images: look(tf.cast(images, tf.float32)))
+    looks = _in_batches(glance, pixels[rows[:: -(-len(rows) // FACES)]])
+    find = tf.function(layer.find, reduce_retracing=True)
+    parameters = np.zeros((len(looks), 4), np.float32)
+    for _ in track(range(ROUNDS), "mean face", "rounds"):
+        face = _in_batches(lambda *batch: sample(*batch, X, Y), looks, parameters).mean(axis=(0, 2), dtype=np.float64)
+        face = face.reshape(WIDTH, WIDTH)
+        layer.set_face(((face + face[:, ::-1]) / 2).ravel())
+        parameters = _in_batches(find, looks)
+        middle = parameters.mean(axis=0) * np.float32([1, 0, 0, 1])  # faces and their mirror images, on average
+        layer.middle.assign(middle)  # is undone, so that on average they stay where they are
+        parameters = np.asarray(undo(parameters, middle[None]))
 
 
 def _empty():

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from facelib import intervals, parity, protocols, verification
+from facelib.files import temporary_folder
 from facelib.lfw import read_pairs
 from facelib.pairs import load_pairs, measure_frame
 from facelib.progress import track
-from facelib.results import temporary_folder
 from facelib.verifier import BATCH, WHOLE, Verifier, find_crop
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.manifold import TSNE
 
 from facelib.config import Config
-from facelib.results import write_atomically
+from facelib.results import publish
 
 WORST = 24  # pairs of each kind, pictured because they are on the wrong side of most thresholds
 SPREAD = 200  # more of each kind, ever sparser from the worst on: near any threshold lie some that it decides wrongly
@@ -100,6 +100,4 @@ def write_exploration(config: Config, test, scores: np.ndarray, mapped: np.ndarr
         points=points,
         data_digest=test.images.digest,
     )
-    path = config.interim / "explore.npz"
-    write_atomically(path, content.getvalue())
-    return path
+    return publish(config, config.interim / "explore.npz", content.getvalue())

@@ -18,9 +18,9 @@ from facelib.cartoon import MIDDLE
 from facelib.cohort import Cohort
 from facelib.config import load_config
 from facelib.embedding import embed
+from facelib.files import check_writable, write_atomically
 from facelib.images import SIZE
 from facelib.normalisation import UnitNorm
-from facelib.results import check_writable, write_atomically
 from facelib.synthetic import draw_face, draw_identity
 from facelib.trained import Trained, load_trained
 

@@ -1,17 +1,16 @@
 """The faces of a folder that can be used: decoded, each content once, within the limits; and aligned."""
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from facelib.checkpoint import CheckpointError
 from facelib.duplicates import Duplicates, Side, name_duplicates, resolve
 from facelib.folders import printable
 from facelib.identities import Faces, NoFacesError, read_identities, take
 from facelib.images import SIZE, load_images
+from facelib.pixels import checksum, keep_pixels, write_pixels
 from facelib.progress import track
 from facelib.results import digest
 
@@ -126,24 +125,16 @@ def align_faces(layer, pixels: np.ndarray, path: Path) -> np.ndarray:
     """Images (n, 112, 112, 3) uint8 as `layer` (a `congealing.FaceAlignment`) aligns them, uint8 too, memory-mapped.
 
     Args:
-        path: ``.npy`` file of an earlier call with the same arguments, or gets written, whole or not at all.
+        path: ``.npy`` file of an earlier call with the same arguments, or gets written; see `pixels.keep_pixels`.
 
     Raises:
-        CheckpointError: the file is damaged, or of other images.
+        UnwritableError: the disk is full.
     """
-    if not path.exists():
+
+    def aligned():
         align = tf.function(layer, input_signature=[tf.TensorSpec((None, SIZE, SIZE, 3), tf.uint8)])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(f".{os.getpid()}.npy")
-        aligned = np.lib.format.open_memmap(unfinished, "w+", np.uint8, pixels.shape)
         for start in track(range(0, len(pixels), BATCH), "aligning", f"batches of {BATCH} images"):
-            aligned[start : start + BATCH] = align(pixels[start : start + BATCH])
-        aligned.flush()
-        unfinished.replace(path)
-    try:
-        aligned = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}): remove it, and faces are aligned again") from None
-    if (aligned.shape, aligned.dtype) != (pixels.shape, pixels.dtype):
-        raise CheckpointError(f"{path} is of other images: remove it, and faces are aligned again")
-    return aligned
+            for image in align(pixels[start : start + BATCH]).numpy().astype(np.uint8):
+                yield image, checksum(image)
+
+    return keep_pixels(path, lambda path: write_pixels(path, len(pixels), aligned()), len(pixels))[0]

@@ -5,9 +5,7 @@ Everything here is uint8; batches are float32 in [0, 255], and only the model re
 
 import hashlib
 import inspect
-import io
 import json
-import math
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -19,17 +17,15 @@ import numpy as np
 from PIL import Image
 
 from facelib.image_files import UnreadableImageError, open_image
+from facelib.pixels import SIZE, SUM, checksum, keep_pixels, write_pixels
 from facelib.progress import track
-from facelib.results import digest, write_atomically
+from facelib.results import digest
 
-SIZE = 112  # pixels, height and width of every decoded image
 SMALLEST = SIZE // 2  # pixels of a side; less would be blown up more than twice, into a face without detail
 BLANK = 2  # levels of 255 between the darkest and the lightest pixel of a channel; below there is nothing to see
 BLOCK = 32  # images that a thread decodes at once
 THREADS = os.cpu_count() or 1  # more of them only wait for the interpreter
 AHEAD = 4 * THREADS  # blocks that are decoded before they are written, at most: 1.2 MB each
-BUFFER = 2**22  # bytes that are written at once
-NAME = 16  # bytes of a SHA-256 digest: no two of a million images share one by chance
 
 
 class Images(NamedTuple):
@@ -110,26 +106,26 @@ DECODER = digest(_sources, SMALLEST, BLANK, version("pillow"), version("simplejp
 def load_images(folder: Path, paths, cache_folder: Path, crop=None) -> Images:
     """Decode ``folder/path`` for every path, or take the pixels from the cache that an earlier call left.
 
-    The cache is found by the paths, sizes and times of the files, by the crop and by the code that decodes. It is
-    written whole or not at all. Memory does not grow with the pixels: some blocks of `BLOCK` images are held at once.
+    The cache is found by the paths, sizes and times of the files, by the crop and by the code that decodes; every image
+    is compared with its checksum, and a damaged cache made again. Memory does not grow with the pixels: some blocks of
+    `BLOCK` images are held at once.
 
     Args:
         folder: holds the images. paths: sequence of n relative paths.
-        cache_folder: gets ``<key>.npy`` (n * 37,632 bytes), ``<key>.digests.npy`` (n * 32 bytes) and ``<key>.json``.
+        cache_folder: gets ``<key>.npy``, of n * 37,684 bytes at most, see `pixels`.
         crop: see `decode`.
+
+    Raises:
+        UnwritableError: the disk is full.
     """
     stamps = [_stamp(os.path.join(folder, path)) for path in paths]
     key = digest(SIZE, crop, DECODER, list(zip(paths, stamps, strict=True)))
-    array, digests, record = (cache_folder / f"{key}{end}" for end in (".npy", ".digests.npy", ".json"))
-    if not (array.exists() and digests.exists() and record.exists()):
-        _decode_all(folder, paths, crop, (array, digests, record))
-    found = json.loads(record.read_text())
+    pixels, known = keep_pixels(cache_folder / f"{key}.npy", lambda cache: _decode_all(folder, paths, crop, cache))
+    found = json.loads(known["record"].tobytes())
     readable = np.ones(len(paths), bool)
     readable[[row for row, _, _ in found["problems"]]] = False
     problems = tuple((path, reason) for _, path, reason in found["problems"])
-    pixels = np.load(array, mmap_mode="r")[: readable.sum()]
-    contents, files = np.load(digests)
-    return Images(pixels, readable, problems, found["digest"], contents, files)
+    return Images(pixels, readable, problems, found["digest"], known["sums"], known["files"])
 
 
 def _stamp(path):
@@ -141,33 +137,28 @@ def _stamp(path):
 
 
 def _decode_all(folder, paths, crop, cache):
-    array, digests, record = cache
-    array.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = array.with_suffix(".unfinished.npy")
-    content, contents, files, problems = hashlib.sha256(), bytearray(), bytearray(), []
-    blocks = (paths[start : start + BLOCK] for start in range(0, len(paths), BLOCK))
-    decoded = _map_ahead(lambda block: [_attempt(Path(folder, path), crop) for path in block], blocks)
-    images = (image for block in decoded for image in block)
-    with open(unfinished, "wb", buffering=BUFFER) as file:  # not mapped: a full disk is an error, no crash
-        shape = (len(paths), SIZE, SIZE, 3)
-        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-        size = file.tell() + math.prod(shape)
-        for row, (path, image) in enumerate(track(zip(paths, images, strict=True), "decoding", "images", len(paths))):
+    content, files, problems = hashlib.sha256(), bytearray(), []
+
+    def images():
+        blocks = (paths[start : start + BLOCK] for start in range(0, len(paths), BLOCK))
+        decoded = _map_ahead(lambda block: [_attempt(Path(folder, path), crop) for path in block], blocks)
+        found = (image for block in decoded for image in block)
+        for row, (path, image) in enumerate(track(zip(paths, found, strict=True), "decoding", "images", len(paths))):
             content.update(os.fsencode(path))
             if isinstance(image, str):
                 problems.append((row, path, image))
-            else:
-                pixels, of_pixels, of_file = image
-                content.update(pixels)
-                file.write(pixels)
-                contents += of_pixels
-                files += of_file
-        file.truncate(size)  # the rows of unreadable images are the last ones
-    unfinished.replace(array)
-    named = io.BytesIO()
-    np.save(named, np.frombuffer(contents + files, np.uint8).reshape(2, -1, NAME))
-    write_atomically(digests, named.getvalue())
-    write_atomically(record, json.dumps({"digest": content.hexdigest()[:16], "problems": problems}, indent=1))
+                continue
+            pixels, of_pixels, of_file = image
+            content.update(pixels)
+            files.extend(of_file)
+            yield pixels, of_pixels
+
+    def known():
+        record = json.dumps({"digest": content.hexdigest()[:16], "problems": problems}).encode()
+        named = np.frombuffer(files, np.uint8).reshape(-1, SUM)
+        return {"files": named, "record": np.frombuffer(record, np.uint8)}
+
+    write_pixels(cache, len(paths), images(), known)
 
 
 def _attempt(path, crop):
@@ -176,7 +167,7 @@ def _attempt(path, crop):
         pixels, content = _decode(path, crop)
     except UnreadableImageError as error:
         return str(error).removeprefix(f"{path}: ")
-    return pixels, *(hashlib.sha256(part).digest()[:NAME] for part in (pixels, content))
+    return pixels, checksum(pixels), checksum(content)
 
 
 def _map_ahead(function, items):

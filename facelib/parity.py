@@ -12,8 +12,9 @@ from facelib.alignment import FLAT, align, correlate, cut, mean_face
 from facelib.breakdown import measure_images
 from facelib.checkpoint import CheckpointError, read_checkpoint, save_checkpoint
 from facelib.config import Config
+from facelib.files import note_made
 from facelib.images import SIZE
-from facelib.results import require
+from facelib.results import require, run_lock
 
 IMAGES = 2000  # of a set whose sharpness is measured, at most; 2 s
 MIDDLE = (6, 6, 100)  # the part of one mean face that is looked for in the other: it can lie 6 pixels off, and no more
@@ -107,8 +108,9 @@ def write_mean_face(config: Config, training: MeanFace) -> Path:
     """Write what use compares images with to ``data/interim/<profile>/mean_face.npz``."""
     path = _file(config)
     state = {"sharpness": training.sharpness, "images": training.images}
-    save_checkpoint(path, {"face": [training.face]}, state)
-    return path
+    with run_lock(config):
+        save_checkpoint(path, {"face": [training.face]}, state)
+    return note_made(path)
 
 
 def read_mean_face(config: Config) -> MeanFace:

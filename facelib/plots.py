@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from facelib.config import Config
 from facelib.lettering import FONT, figure_text
-from facelib.results import write_atomically
+from facelib.results import publish
 
 # Okabe and Ito 2008, "Color universal design": told apart with every common kind of colour vision
 COLOURS = {
@@ -71,7 +71,7 @@ def save(figure: plt.Figure, config: Config, name: str, drawn: bool | None = Non
     content = io.BytesIO()
     with plt.rc_context(SVG):
         figure.savefig(content, format="svg", metadata={"Date": None})
-    write_atomically(config.reports / "figures" / f"{name}.svg", content.getvalue())
+    publish(config, config.reports / "figures" / f"{name}.svg", content.getvalue())
 
 
 def face_grid(images, titles=None, columns: int = 8, title: str = "", colours=None) -> plt.Figure:

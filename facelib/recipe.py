@@ -30,7 +30,7 @@ from facelib.training import Learner
 DECISIVE = (
     "alarms", "augmentation", "cohort", "configured", "congealing", "dataset", "duplicates", "embedding", "faces",
     "folders", "identities", "image_files", "images", "jpeg", "losses", "memory", "mining", "models", "normalisation",
-    "pairwise", "permutation", "recipe", "sampling", "similarity_transform", "training", "verification",
+    "pairwise", "permutation", "pixels", "recipe", "sampling", "similarity_transform", "training", "verification",
 )  # fmt: skip
 # settings that leave the weights of the network as they are, and what the names of others of the kind begin with
 INDECISIVE = ("profile", "data", "test_crop", "comparison_steps", "texture_", "rareness_")
@@ -53,7 +53,6 @@ def load_split(config: Config) -> Split:
 
     Raises:
         NoFacesError: no faces, or too few. SharedImagesError: a content in training and validation.
-        CheckpointError: a file that keeps the alignment is damaged.
     """
     faces = load_faces(
         config.faces / TRAINING_FOLDER, config.interim / "cache", config.identities_limit, config.images_limit
@@ -80,7 +79,7 @@ def load_split(config: Config) -> Split:
 def alignment_file(config: Config, data_digest: str) -> Path:
     """Where the mean face of `config` on these data is kept: named by all that decides it."""
     settings = [config.seed, config.validation_share, config.identities_limit, config.images_limit]
-    modules = "congealing duplicates faces folders identities image_files images jpeg similarity_transform"
+    modules = "congealing duplicates faces folders identities image_files images jpeg pixels similarity_transform"
     name = digest(settings, data_digest, digest_modules(modules.split()), tf.__version__)
     return config.interim / "alignments" / f"{name}.npz"
 

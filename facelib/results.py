@@ -7,20 +7,18 @@ import json
 import os
 import platform
 import subprocess
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
 from facelib.config import ROOT, Config
+from facelib.files import note_made, write_atomically
+from facelib.locks import hold
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pillow", "opencv-python-headless")
 NO_CODE = ("data", "reports/experiments*.csv")  # inputs, and what the study writes
 LINKED = ("data", "reports")  # can be links, which git takes for a change
+LOCK = ".lock"  # in the folder of derived data
 REDIRECTS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
-
-
-class UnwritableError(OSError):
-    """A place that cannot be written to; the message names it and says why."""
 
 
 class MissingResultError(FileNotFoundError):
@@ -38,8 +36,7 @@ def write_results(config: Config, name: str, figures: dict, data_digest: str) ->
     }
     path = config.reports / "results" / f"{name}.json"
     content = {**figures, "data": "drawn" if config.drawn else "real", "provenance": provenance}
-    write_atomically(path, json.dumps(content, indent=2, allow_nan=False, default=_plain) + "\n")
-    return path
+    return publish(config, path, json.dumps(content, indent=2, allow_nan=False, default=_plain) + "\n")
 
 
 def read_results(config: Config, name: str) -> dict:
@@ -62,53 +59,25 @@ def require(path: Path, notebook: str) -> None:
 def record_timings(config: Config, **seconds: float) -> None:
     """Add named timings to ``reports/<profile>/timings.json``; they go nowhere else."""
     path = config.reports / "timings.json"
-    timings = json.loads(path.read_text()) if path.exists() else {}
-    timings.update({name: round(value, 3) for name, value in seconds.items()})
-    write_atomically(path, json.dumps(timings, indent=2, sort_keys=True) + "\n")
+    with run_lock(config):
+        try:
+            timings = dict(json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError):  # they only inform: where they are damaged, they begin anew
+            timings = {}
+        timings.update({name: round(value, 3) for name, value in seconds.items()})
+        write_atomically(path, json.dumps(timings, indent=2, sort_keys=True) + "\n")
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write the whole file or nothing: to a neighbour first, then moved into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    neighbour = _neighbour(path)
-    neighbour.write_bytes(content.encode() if isinstance(content, str) else content)
-    os.replace(neighbour, path)
+def publish(config: Config, path: Path, content: str | bytes) -> Path:
+    """Write a file of the run of `config`, whole or not at all, while nobody else is at work on it; return `path`."""
+    with run_lock(config):
+        write_atomically(path, content)
+    return note_made(path)
 
 
-def _neighbour(path):
-    return path.with_name(f".{path.name}.{os.getpid()}")
-
-
-def check_writable(path: Path) -> None:
-    """Refuse a file that `write_atomically` could not write, before the work that leads to it; leaves nothing behind.
-
-    Raises:
-        UnwritableError: it is a folder, a pipe or a device, or its folder cannot be made or written to.
-    """
-    path = Path(path)
-    try:
-        if path.exists() and not path.is_file():
-            raise OSError(None, "is a folder; name a file" if path.is_dir() else "is a pipe or a device; name a file")
-        neighbour = _neighbour(path)
-        folder = next(folder for folder in neighbour.absolute().parents if os.path.lexists(folder))
-        trial = folder / neighbour.name
-        trial.touch()
-        trial.unlink()
-    except OSError as error:
-        raise UnwritableError(f"{path} cannot be written: {error.strerror}; choose another place") from None
-
-
-def temporary_folder() -> Path:
-    """The folder for temporary files: TMPDIR where that is set, else the system's.
-
-    Raises:
-        UnwritableError: TMPDIR is no folder that can be written to, where Python would take another one without a word.
-    """
-    wanted = os.environ.get("TMPDIR")
-    found = tempfile.gettempdir()
-    if wanted and os.path.abspath(wanted) != os.path.abspath(found):
-        raise UnwritableError(f"TMPDIR={wanted} is no folder that can be written to: make it one, or unset TMPDIR")
-    return Path(found)
+def run_lock(config: Config):
+    """The lock on all that is made for the profile of `config`, see `locks.hold`; `make` holds it from end to end."""
+    return hold(config.interim / LOCK, f"facelib, profile {config.profile}")
 
 
 def digest(*parts) -> str:

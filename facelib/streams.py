@@ -12,11 +12,12 @@ import numpy as np
 import tensorflow as tf
 
 from facelib.augmentation import warp
-from facelib.checkpoint import restore_checkpoint, save_checkpoint
+from facelib.checkpoint import keep_checkpoint, save_checkpoint
 from facelib.cohort import Cohort, choose_cohort
 from facelib.config import Config
 from facelib.discriminant import TooFewImagesError, fit_discriminant
 from facelib.embedding import embed
+from facelib.files import note_made
 from facelib.images import SIZE
 from facelib.progress import track
 from facelib.recipe import Split
@@ -26,7 +27,7 @@ from facelib.texture import TextureFeatures, block_sizes, build_texture_network
 # a change in one of these fits again
 DECISIVE = (
     "augmentation", "cohort", "congealing", "discriminant", "duplicates", "embedding", "faces", "folders",
-    "identities", "image_files", "images", "jpeg", "recipe", "similarity_transform", "streams", "texture",
+    "identities", "image_files", "images", "jpeg", "pixels", "recipe", "similarity_transform", "streams", "texture",
 )  # fmt: skip
 COPIES_STRENGTH = 0.3  # of the copies, see `augmentation.warp`
 BATCH = 64  # images whose features are computed at once
@@ -37,7 +38,7 @@ def fit_texture(config: Config, split: Split) -> keras.Model:
     """The texture stream, its projection fitted to training identities, or restored where that was done before.
 
     Raises:
-        TooFewImagesError: too few training images. CheckpointError: the file of an earlier fit is damaged.
+        TooFewImagesError: too few training images.
     """
     rows = _choose(split.training_labels, config.texture_images, config.seed)
     labels = split.training_labels[rows]
@@ -45,11 +46,13 @@ def fit_texture(config: Config, split: Split) -> keras.Model:
     if people < 2:
         raise TooFewImagesError(f"the texture's {len(rows)} images show one person: raise texture_images or add people")
     model = build_texture_network(min(config.texture_components, people - 1))
-    groups = {"texture": model.variables}
     path = texture_file(config, split.faces.digest)
-    if path.exists():
-        restore_checkpoint(path, groups)
-        return model
+    keep_checkpoint(path, {"texture": model.variables}, lambda: _fit(config, model, split.faces.pixels[rows], labels))
+    return model
+
+
+def _fit(config, model, pixels, labels):
+    # the projection of the texture network `model`, to tell apart the people `labels` (n,) in `pixels`
     layer = TextureFeatures()
     forward = tf.function(layer, input_signature=[tf.TensorSpec((None, SIZE, SIZE, 3), tf.uint8)])
 
@@ -57,8 +60,7 @@ def fit_texture(config: Config, split: Split) -> keras.Model:
         for start in track(range(0, len(images), BATCH), "texture", f"batches of {BATCH} images"):
             yield forward(images[start : start + BATCH]).numpy()
 
-    pixels = split.faces.pixels[rows]
-    features = np.empty((len(rows), sum(block_sizes())), np.float32)  # the one large array here
+    features = np.empty((len(labels), sum(block_sizes())), np.float32)  # the one large array here
     for number, block in enumerate(features_of(pixels)):
         features[number * BATCH : (number + 1) * BATCH] = block
     copies = (
@@ -76,8 +78,6 @@ def fit_texture(config: Config, split: Split) -> keras.Model:
         copies,
     )
     model.get_layer("projection").set_weights([projection, -mean @ projection])
-    save_checkpoint(path, groups, {})
-    return model
 
 
 def _choose(labels, limit, seed):
@@ -118,4 +118,4 @@ def save_cohort(cohort: Cohort, folder: Path) -> Path:
     """Write the embeddings of `cohort` to a file of `folder` that is named by them, and return its path."""
     path = folder / f"{digest(cohort.embeddings.tobytes().hex())}.npz"
     save_checkpoint(path, {"cohort": [cohort.embeddings]}, {})
-    return path
+    return note_made(path)

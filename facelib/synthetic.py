@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +10,9 @@ from PIL import Image
 
 from facelib import cartoon
 from facelib.config import PAIRS_FILE, TEST_FOLDER, TRAINING_FOLDER, Config, ConfigError
+from facelib.files import unfinished
 from facelib.progress import track
+from facelib.results import run_lock
 
 MARKER = "drawn.json"  # says what the folder was drawn for; it appears together with the whole folder
 TRAINING, TEST, COUNTS, PAIRS = range(4)  # keep the random streams of the parts apart
@@ -74,7 +74,7 @@ def draw_faces(config: Config) -> Path:
     """Draw the faces of `config` into ``config.faces``, unless they are there already, and return that folder.
 
     An image is a function of (seed, training or test, identity, image number) alone. A folder appears whole or not at
-    all, and one that was drawn for another configuration, or by other code, is replaced.
+    all, and one that was drawn for another configuration, by other code, or that has changed since, is replaced.
 
     Raises:
         ConfigError: the configuration names a folder of real faces, or sizes that make no data set.
@@ -82,23 +82,30 @@ def draw_faces(config: Config) -> Path:
     if not config.drawn:
         raise ConfigError(f"{config.faces} holds real faces, nothing is drawn there: use a configuration without data")
     counts = {split: _counts(config, split) for split in (TRAINING, TEST)}
-    pairs, marker, marked = _pairs_text(config, counts[TEST]), _marker(config), config.faces / MARKER
-    if marked.exists() and marked.read_text() == marker:
-        return config.faces
+    pairs = _pairs_text(config, counts[TEST])
     people = [(split, number) for split in counts for number in range(len(counts[split]))]
     images = [(*person, image) for person in people for image in range(1, counts[person[0]][person[1]] + 1)]
-    config.faces.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".drawn-", dir=config.faces.parent) as temporary:
-        folder = Path(temporary, "new")
+    if not _is_drawn(config, images):
+        with run_lock(config):
+            if not _is_drawn(config, images):  # by whom this one waited for
+                _draw_all(config, images, pairs)
+    return config.faces
+
+
+def _draw_all(config, images, pairs):
+    with unfinished(config.faces) as folder:
         for split, number, image in track(images, "drawing faces", "images"):
             _draw_image(folder, config.seed, split, number, image)
         (folder / PAIRS_FILE).write_text(pairs)
         (folder / "README.txt").write_text(README.format(training=TRAINING_FOLDER, test=TEST_FOLDER, pairs=PAIRS_FILE))
-        (folder / MARKER).write_text(marker)
-        if config.faces.exists():
-            os.replace(config.faces, Path(temporary, "old"))
-        os.replace(folder, config.faces)
-    return config.faces
+        (folder / MARKER).write_text(_marker(config, folder, images))
+
+
+def _is_drawn(config, images):
+    try:
+        return (config.faces / MARKER).read_text() == _marker(config, config.faces, images)
+    except (OSError, ValueError):  # something is missing, or damaged
+        return False
 
 
 def person_name(number: int) -> str:
@@ -115,12 +122,17 @@ def _draw_image(folder: Path, seed: int, split: int, number: int, image: int) ->
         side, x, y = generator.uniform(*np.transpose([SIDES, OFFSETS, OFFSETS])).tolist()
         corner = cartoon.MIDDLE + complex(x, y) - complex(side, side) / 2
         pixels = draw_face(face, generator, 112, (corner.real, corner.imag, side))
-        path = folder / TRAINING_FOLDER / str(number) / f"{image:03d}.jpeg"
     else:
         pixels = draw_face(face, generator)
-        path = folder / TEST_FOLDER / person_name(number) / f"{person_name(number)}_{image:04d}.jpg"
+    path = folder / _image_path(split, number, image)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path, quality=int(generator.integers(60, 96)))
+
+
+def _image_path(split: int, number: int, image: int) -> str:
+    if split == TRAINING:
+        return f"{TRAINING_FOLDER}/{number}/{image:03d}.jpeg"
+    return f"{TEST_FOLDER}/{person_name(number)}/{person_name(number)}_{image:04d}.jpg"
 
 
 def _counts(config: Config, split: int) -> list[int]:
@@ -166,7 +178,12 @@ def _pairs_text(config: Config, counts: list[int]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _marker(config: Config) -> str:
+def _marker(config: Config, folder: Path, images) -> str:
+    # what the folder was drawn for, by which code, and what its files hold
     code = b"".join(Path(source).read_bytes() for source in (__file__, cartoon.__file__))
     settings = {key: getattr(config, key) for key in ("seed", *(k for k in vars(config) if k.startswith("drawn_")))}
-    return json.dumps({**settings, "code": hashlib.sha256(code).hexdigest()[:16]}, indent=2) + "\n"
+    content = hashlib.sha256()
+    for path in (PAIRS_FILE, *(_image_path(*image) for image in images)):
+        content.update(hashlib.sha256((folder / path).read_bytes()).digest())
+    sums = {"code": hashlib.sha256(code).hexdigest()[:16], "content": content.hexdigest()[:16]}
+    return json.dumps({**settings, **sums}, indent=2) + "\n"

@@ -4,6 +4,7 @@ import functools
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from facelib.alarms import alarm, stop_if_broken
-from facelib.checkpoint import restore_checkpoint, save_checkpoint
+from facelib.checkpoint import restore_run, save_run
+from facelib.locks import hold
 from facelib.memory import CrossBatchMemory
 from facelib.pairwise import positive_mask
 from facelib.progress import track
@@ -112,7 +114,7 @@ def train(learner: Learner, batches, schedule: Schedule, validate=None):
 
     With a folder, the whole state is saved after each epoch to ``last.npz`` and the model with the best
     ``validation_roc_auc`` so far to ``best.npz``; a later call with the same arguments resumes there and goes on as if
-    it had never stopped.
+    it had never stopped. Where one of the two files is damaged, training begins anew.
 
     Args:
         batches: first step -> iterator of (identities, images, sources), see `train_step`.
@@ -126,8 +128,13 @@ def train(learner: Learner, batches, schedule: Schedule, validate=None):
     Raises:
         TrainingError: the embeddings, the loss or its gradient are not finite; no gradient of that step was applied,
             and with a folder its batch is in ``step_<number>.npz``, and the state of the last epoch in ``last.npz``.
-        CheckpointError: the saved state is damaged or does not fit.
+        CheckpointError: the saved state does not fit.
     """
+    with hold(schedule.folder / ".lock", "training") if schedule.folder else nullcontext():
+        yield from _train(learner, batches, schedule, validate)
+
+
+def _train(learner, batches, schedule, validate):
     learner.optimizer.build(learner.variables)
     state = {"history": [], "best": -math.inf}
     groups = {
@@ -136,8 +143,8 @@ def train(learner: Learner, batches, schedule: Schedule, validate=None):
         "auxiliary": learner.auxiliary_variables,
         "memory": learner.memory.variables if learner.memory else (),
     }
-    if schedule.folder and (schedule.folder / "last.npz").exists():
-        state = restore_checkpoint(schedule.folder / "last.npz", groups)
+    if schedule.folder:
+        state = restore_run(schedule.folder, groups) or state
     history = state["history"]
     yield from list(history)
 
@@ -174,9 +181,9 @@ def train(learner: Learner, batches, schedule: Schedule, validate=None):
         record["seconds"] = seconds
         history.append(record)
         if schedule.folder:
-            if record.get("validation_roc_auc", step) > state["best"]:
-                state["best"] = record.get("validation_roc_auc", step)
-                save_checkpoint(schedule.folder / "best.npz", {"model": learner.model.variables}, {"epoch": epoch})
-            save_checkpoint(schedule.folder / "last.npz", groups, state)
+            score = record.get("validation_roc_auc", step)
+            improved = score > state["best"]
+            state["best"] = max(score, state["best"])
+            save_run(schedule.folder, groups, state, improved)
         yield record
         measured, start = [], time.perf_counter()

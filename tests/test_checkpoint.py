@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from facelib import results
-from facelib.checkpoint import CheckpointError, restore_checkpoint, save_checkpoint
+from facelib import files
+from facelib.checkpoint import CheckpointError, keep_checkpoint, restore_checkpoint, save_checkpoint
 
 STATE = {"history": [{"epoch": 1, "loss": 0.25}], "best": float("-inf")}
 
@@ -80,7 +80,7 @@ def test_a_truncated_file_is_damaged_and_nothing_is_assigned(path, share):
     path.write_bytes(content[: int(share * len(content))])
     groups = build(2)
     before = values(groups)
-    with pytest.raises(CheckpointError, match=f"{path} is damaged .*: remove it to train again"):
+    with pytest.raises(CheckpointError, match=f"{path} is damaged .*: make all makes it again"):
         restore_checkpoint(path, groups)
     assert_unchanged(groups, before)
 
@@ -169,14 +169,14 @@ def test_another_networks_file_is_refused(path):
 @pytest.mark.parametrize("state", ["[]", '{"history": []}', '{"format": "facelib checkpoint 0"}', "no json"])
 def test_a_file_of_another_format_is_refused(path, state):
     rewrite(path, state=np.array(state))
-    with pytest.raises(CheckpointError, match=f"{path} is .*: remove it to train again"):
+    with pytest.raises(CheckpointError, match=f"{path} is .*: make all makes it again"):
         restore_checkpoint(path, build(2))
 
 
 def test_saving_is_whole_or_not_at_all(path, monkeypatch):
     before = path.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(results.os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(files.os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             save_checkpoint(path, build(2), STATE)
     assert path.read_bytes() == before
@@ -188,4 +188,48 @@ def test_a_state_that_is_no_json_is_refused_before_anything_is_written(path):
     before = path.read_bytes()
     with pytest.raises(TypeError):
         save_checkpoint(path, build(2), {"history": json})
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["none", "removed", "emptied", "cut off", "flipped", "of another format"])
+def test_what_is_kept_is_made_once_and_again_where_it_is_damaged(tmp_path, capsys, monkeypatch, damage):
+    monkeypatch.setenv(files.JOURNAL, str(tmp_path / "journal"))
+    path, made = tmp_path / "folder" / "a.npz", []
+
+    def keep(seed):
+        variables = {"model": build(seed)["model"][:2]}
+
+        def make():
+            made.append(seed)
+            for variable, value in zip(variables["model"], build(1)["model"], strict=False):
+                variable.assign(value)
+
+        keep_checkpoint(path, variables, make)
+        return values(variables)
+
+    first = keep(2)
+    content = path.read_bytes()
+    half = len(content) // 2
+    damages = {
+        "none": lambda: None,
+        "removed": path.unlink,
+        "emptied": lambda: path.write_bytes(b""),
+        "cut off": lambda: path.write_bytes(content[:-1]),
+        "flipped": lambda: path.write_bytes(content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :]),
+        "of another format": lambda: rewrite(path, state=np.array("[]")),
+    }
+    damages[damage]()
+    capsys.readouterr()
+    for one, two in zip(keep(3), first, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert path.read_bytes() == content and made == ([2] if damage == "none" else [2, 3])
+    said = f"note: {path} is damaged: it is made again\n" if damage not in ("none", "removed") else ""
+    assert capsys.readouterr().err == said
+    assert [json.loads(line) for line in (tmp_path / "journal").read_text().splitlines()] == [str(path)] * 2
+
+
+def test_what_is_kept_for_other_variables_is_not_written_over(path):
+    before = path.read_bytes()
+    with pytest.raises(CheckpointError, match="does not fit"):
+        keep_checkpoint(path, {"model": build(2, width=5)["model"]}, lambda: pytest.fail("made again"))
     assert path.read_bytes() == before

@@ -56,7 +56,7 @@ def check_rows(faces, folder):
         (faces.contents, faces.pixels),
         (faces.files, [(folder / path).read_bytes() for path in faces.table.paths]),
     ):
-        assert [row.tobytes() for row in found] == [hashlib.blake2b(each, digest_size=16).digest() for each in whole]
+        assert [row.tobytes() for row in found] == [hashlib.sha256(each).digest()[:16] for each in whole]
 
 
 def test_limits_count_images_that_are_used(write_faces, tmp_path):

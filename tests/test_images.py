@@ -1,7 +1,6 @@
 import hashlib
 import importlib.metadata
 import importlib.util
-import json
 import os
 import zlib
 
@@ -174,7 +173,7 @@ def test_another_decoder_does_not_take_the_cache(folder, tmp_path, monkeypatch):
     load_images(folder, PATHS, tmp_path / "cache")
     monkeypatch.setattr(images_module, "DECODER", "another")
     load_images(folder, PATHS, tmp_path / "cache")
-    assert len(list((tmp_path / "cache").glob("*.json"))) == 2
+    assert len(list((tmp_path / "cache").glob("*.npy"))) == 2
 
 
 def test_other_paths_and_other_crops_have_their_own_cache(folder, tmp_path):
@@ -253,13 +252,19 @@ def test_threads_are_ahead_by_a_fixed_number(monkeypatch):
     assert next(results, None) is None
 
 
-@pytest.mark.parametrize("end", [".npy", ".digests.npy", ".json"])
-def test_a_cache_that_is_not_whole_is_made_again(folder, tmp_path, end):
+@pytest.mark.parametrize("damage", ["removed", "cut off", "flipped", "emptied"])
+def test_a_cache_that_is_not_whole_is_made_again(folder, tmp_path, capsys, damage):
+    (folder / "2.jpeg").write_bytes(b"no image")
     first = load_images(folder, PATHS, tmp_path / "cache")
-    (record,) = (tmp_path / "cache").glob("*.json")
-    record.with_name(record.stem + end).unlink()
-    for kept, made in zip(load_images(folder, PATHS, tmp_path / "cache"), first, strict=True):
+    pixels = first.pixels.copy()
+    (cache,) = (tmp_path / "cache").iterdir()
+    content = cache.read_bytes()
+    damages = {"cut off": content[:-1], "flipped": content[:999] + b"?" + content[1000:], "emptied": b""}
+    cache.unlink() if damage == "removed" else cache.write_bytes(damages[damage])
+    for kept, made in zip(load_images(folder, PATHS, tmp_path / "cache"), first._replace(pixels=pixels), strict=True):
         np.testing.assert_array_equal(kept, made)
+    assert (f"note: {cache} is damaged" in capsys.readouterr().err) == (damage != "removed")
+    assert cache.read_bytes() == content
 
 
 @pytest.mark.parametrize("package", ["pillow", "simplejpeg"])
@@ -350,14 +355,3 @@ def test_an_interrupted_decoding_is_not_taken_for_complete(folder, tmp_path, mon
     images = load_images(folder, PATHS, tmp_path / "cache")
     for row, path in enumerate(PATHS):
         np.testing.assert_array_equal(images.pixels[row], decode(folder / path))
-
-
-def test_a_cache_without_its_record_is_not_taken_for_complete(folder, tmp_path):
-    """As an interruption leaves it between the two files."""
-    load_images(folder, PATHS, tmp_path / "cache")
-    (record,) = (tmp_path / "cache").glob("*.json")
-    array = record.with_suffix(".npy")
-    record.unlink()
-    np.save(array, np.zeros((4, 112, 112, 3), np.uint8))
-    np.testing.assert_array_equal(load_images(folder, PATHS, tmp_path / "cache").pixels[0], decode(folder / "0.jpeg"))
-    assert json.loads(record.read_text())["problems"] == []

@@ -14,6 +14,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from facelib.config import ConfigError
+from facelib.files import UnwritableError
 from facelib.publishing import PublishingError, run
 from facelib.publishing import execute as publishing_execute
 from facelib.publishing.checks import check_notebooks, check_results
@@ -23,7 +24,6 @@ from facelib.publishing.html import find_banner, read_heading, render_page, writ
 from facelib.publishing.report import compile_report, measure_body
 from facelib.publishing.stamp import write_stamp
 from facelib.publishing.submission import build_submission, merge_notebooks, pack
-from facelib.results import UnwritableError
 
 PARAMETERS = 'profile = "laptop"\ndata = ""\noverrides = ""'
 

@@ -1,12 +1,9 @@
-import errno
+import contextlib
 import json
 import math
-import os
 import shutil
 import subprocess
-import tempfile
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,15 +12,12 @@ from facelib import results
 from facelib.config import ROOT, load_config
 from facelib.results import (
     MissingResultError,
-    UnwritableError,
-    check_writable,
     digest,
     digest_modules,
+    publish,
     read_results,
     record_timings,
     require,
-    temporary_folder,
-    write_atomically,
     write_results,
 )
 
@@ -207,74 +201,22 @@ def test_timings_gather_in_one_file_apart_from_the_results(config):
     assert timings == {"training_seconds": 2.0, "test_seconds": 1}
 
 
-def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
-    write_atomically(tmp_path / "new folder" / "a.txt", "old")
-    monkeypatch.setattr(Path, "write_bytes", lambda path, content: open(path, "wb").write(content[:2]) and 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        write_atomically(tmp_path / "new folder" / "a.txt", "a longer text")
-    assert (tmp_path / "new folder" / "a.txt").read_text() == "old"
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff", b"null"])
+def test_damaged_timings_stop_nothing(config, content):
+    config.reports.mkdir(parents=True)
+    (config.reports / "timings.json").write_bytes(content)
+    record_timings(config, test_seconds=1)
+    assert json.loads((config.reports / "timings.json").read_text()) == {"test_seconds": 1}
 
 
-@pytest.mark.parametrize("content", ["text: ä", b"\x00\xff"])
-def test_text_and_bytes_are_written_as_they_are_and_nothing_else_is_left(tmp_path, content):
-    write_atomically(tmp_path / "a", content)
-    assert (tmp_path / "a").read_bytes() == (content if isinstance(content, bytes) else content.encode())
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
-
-
-def test_a_place_that_can_be_written_is_left_as_it_is(tmp_path):
-    (tmp_path / "old").write_text("old")
-    for path in (tmp_path / "old", tmp_path / "new", tmp_path / "some" / "deep" / "folder" / "new"):
-        check_writable(path)
-    assert [path.name for path in tmp_path.iterdir()] == ["old"] and (tmp_path / "old").read_text() == "old"
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("folder", "is a folder; name a file"),
-        ("", "is a folder; name a file"),
-        ("file/x", "Not a directory"),
-        ("file/deep/x", "Not a directory"),
-        ("pipe", "is a pipe or a device; name a file"),
-        ("dangling/x", "No such file or directory"),
-        ("n" * 255, "File name too long"),  # a name alone could be as long, but not with what `write_atomically` adds
-        ("n" * 300, "File name too long"),
-        ("/dev/null", "is a pipe or a device; name a file"),  # root would replace it
-        ("/proc/x", "No such file or directory"),
-    ],
-)
-def test_a_place_that_cannot_be_written_is_refused_with_the_reason(tmp_path, name, reason):
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "file").write_text("")
-    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UnwritableError, match=rf"^{tmp_path / name} cannot be written: {reason}; choose another"):
-        check_writable(tmp_path / name)
-
-
-@pytest.mark.parametrize(("number", "reason"), [(errno.EROFS, "Read-only file system"), (errno.EACCES, "Permission")])
-def test_a_folder_that_takes_no_file_is_refused(tmp_path, monkeypatch, number, reason):
-    def refuse(path, *arguments, **options):
-        raise OSError(number, os.strerror(number), str(path))
-
-    monkeypatch.setattr(Path, "touch", refuse)
-    with pytest.raises(UnwritableError, match=f"x.npz cannot be written: {reason}"):
-        check_writable(tmp_path / "x.npz")
-
-
-def test_temporary_files_lie_where_tmpdir_says_or_it_is_said(tmp_path, monkeypatch):
-    def look(value):
-        monkeypatch.setattr(tempfile, "tempdir", None)
-        monkeypatch.setenv("TMPDIR", str(value))
-        return temporary_folder()
-
-    assert look(tmp_path) == look(f"{tmp_path}/") == tmp_path
-    (tmp_path / "file").write_text("")
-    for name in ("nowhere", "file"):
-        with pytest.raises(UnwritableError, match=f"TMPDIR={tmp_path / name} is no folder that can be written"):
-            look(tmp_path / name)
-    assert look("") == Path(tempfile.gettempdir())
+def test_what_is_published_is_listed_and_waits_for_the_run_at_work(config, monkeypatch, tmp_path):
+    monkeypatch.setenv("FACELIB_JOURNAL", str(tmp_path / "journal"))
+    held = []
+    monkeypatch.setattr(results, "hold", lambda path, purpose: held.append((path, purpose)) or contextlib.nullcontext())
+    path = publish(config, config.reports / "a.txt", "text")
+    assert path.read_text() == "text"
+    assert [json.loads(line) for line in (tmp_path / "journal").read_text().splitlines()] == [str(path)]
+    assert held == [(config.interim / ".lock", f"facelib, profile {config.profile}")]
 
 
 def test_digest_tells_contents_apart_and_not_the_order_of_keys():

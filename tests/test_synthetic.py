@@ -194,7 +194,7 @@ def test_an_interrupted_drawing_leaves_what_was_there(project, monkeypatch, had_
     with pytest.raises(KeyboardInterrupt):
         synthetic.draw_faces(other)
     assert contents(TINY.faces) == before
-    assert [path.name for path in TINY.interim.iterdir()] == (["drawn"] if had_faces else [])
+    assert sorted(path.name for path in TINY.interim.iterdir()) == [".lock", *(["drawn"] if had_faces else [])]
     monkeypatch.setattr(synthetic, "_draw_image", draw)
     assert len(read_pairs(synthetic.draw_faces(other) / PAIRS_FILE, other.faces / TEST_FOLDER)) == other.drawn_pairs
 
@@ -204,6 +204,24 @@ def test_a_folder_without_marker_is_not_taken_for_complete(project):
     before = contents(folder)
     (folder / synthetic.MARKER).unlink()
     (folder / TRAINING_FOLDER / "0" / "001.jpeg").unlink()
+    assert contents(synthetic.draw_faces(TINY)) == before
+
+
+@pytest.mark.parametrize("damage", ["removed", "cut off", "flipped", "pairs", "marker"])
+def test_a_damaged_folder_is_drawn_again(project, damage):
+    folder = synthetic.draw_faces(TINY)
+    before = contents(folder)
+    image = folder / TRAINING_FOLDER / "0" / "002.jpeg"
+    content = image.read_bytes()
+    damages = {
+        "removed": image.unlink,
+        "cut off": lambda: image.write_bytes(content[:-9]),
+        "flipped": lambda: image.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]),
+        "pairs": lambda: (folder / PAIRS_FILE).write_text("1"),
+        "marker": lambda: (folder / synthetic.MARKER).write_bytes(b"\xff"),
+    }
+    damages[damage]()
+    assert contents(folder) != before
     assert contents(synthetic.draw_faces(TINY)) == before
 
 

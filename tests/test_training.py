@@ -9,6 +9,7 @@ import tensorflow as tf
 from conftest import on_circle, unit
 from keras import layers
 
+from facelib import checkpoint, files
 from facelib.alarms import TrainingError, alarm
 from facelib.checkpoint import CheckpointError, restore_checkpoint
 from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss
@@ -490,13 +491,74 @@ def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_damaged_or_foreign_state_stops_before_training(tmp_path):
+def test_a_foreign_state_stops_before_training(tmp_path):
     list(train(build_learner(), batches, Schedule(1, 2, tmp_path)))
     with pytest.raises(CheckpointError, match="last.npz does not fit"):
         list(train(with_proxies(build_learner()), batches, Schedule(2, 2, tmp_path)))
-    (tmp_path / "last.npz").write_bytes((tmp_path / "last.npz").read_bytes()[:100])
-    with pytest.raises(CheckpointError, match="last.npz is damaged"):
-        list(train(build_learner(), lambda _: pytest.fail("trained"), Schedule(2, 2, tmp_path)))
+
+
+@pytest.mark.parametrize("best", [1, 2])
+@pytest.mark.parametrize("name", ["last.npz", "best.npz"])
+@pytest.mark.parametrize("damage", ["removed", "cut off", "flipped", "of another epoch"])
+def test_damaged_files_are_made_again(tmp_path, capsys, best, name, damage):
+    """By training anew, but where the model of the best epoch is that of the last one."""
+
+    def run(folder, epochs):
+        learner, steps = build_learner(), []
+
+        def validate():
+            return {"validation_roc_auc": 1 - abs(int(learner.optimizer.iterations) // 2 - best) / 9}
+
+        def counted(first_step):
+            return (steps.append(step) or batch(step) for step in itertools.count(first_step))
+
+        history = without_seconds(train(learner, counted, Schedule(epochs, 2, folder), validate))
+        return history, values(learner), steps
+
+    expected, trained, _ = run(tmp_path / "whole", 3)
+    run(tmp_path / "other", 1)
+    run(tmp_path / "damaged", 2)
+    file = tmp_path / "damaged" / name
+    content = file.read_bytes()
+    damages = {
+        "removed": file.unlink,
+        "cut off": lambda: file.write_bytes(content[:-100]),
+        "flipped": lambda: file.write_bytes(content[:300] + bytes([content[300] ^ 1]) + content[301:]),
+        "of another epoch": lambda: file.write_bytes((tmp_path / "other" / name).read_bytes()),
+    }
+    damages[damage]()
+    history, state, steps = run(tmp_path / "damaged", 3)
+    assert history == expected
+    for one, two in zip(state, trained, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert (tmp_path / "damaged" / "best.npz").read_bytes() == (tmp_path / "whole" / "best.npz").read_bytes()
+    if damage == "of another epoch":
+        first = 2 if name == "last.npz" else 4
+    else:
+        first = 4 if (name, best) == ("best.npz", 2) else 0
+    assert steps == list(range(first, 6))
+    said = first == 0 and (name, damage) != ("last.npz", "removed")
+    assert ("training begins anew" in capsys.readouterr().err) == said
+
+
+def test_a_kill_between_the_two_files_costs_nothing(tmp_path, monkeypatch):
+    expected = list(train(build_learner(), batches, Schedule(3, 2, tmp_path / "whole")))
+
+    def write(path, content):
+        if path.name == "best.npz":
+            raise KeyboardInterrupt
+        files.write_atomically(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "write_atomically", write)
+        with pytest.raises(KeyboardInterrupt):
+            list(train(build_learner(), batches, Schedule(3, 2, tmp_path / "killed")))
+    begun = []
+    going_on = lambda step: begun.append(step) or batches(step)  # noqa: E731
+    history = list(train(build_learner(seed=5), going_on, Schedule(3, 2, tmp_path / "killed")))
+    assert begun == [2] and without_seconds(history) == without_seconds(expected)
+    whole, killed = (tmp_path / name / "best.npz" for name in ("whole", "killed"))
+    assert killed.read_bytes() == whole.read_bytes()
 
 
 def test_all_pairs_serve_as_auxiliary_loss():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from facelib.config import Config
 from facelib.experiments import study
-from facelib.results import write_atomically
+from facelib.files import write_atomically
 
 # column -> type; numbers may be empty where nothing was measured. Figures are those of the network alone, but for
 # "joined", those of the network and the texture stream together.

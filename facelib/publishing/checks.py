@@ -6,10 +6,11 @@ from pathlib import Path
 
 import nbformat
 
+from facelib.files import note_made, write_atomically
 from facelib.publishing import PublishingError, run
 from facelib.publishing.execute import find_problem
+from facelib.publishing.manifest import describe, find_changes, read_record
 from facelib.publishing.report import PAGE_LIMIT, measure_body
-from facelib.results import write_atomically
 
 
 def check_results(results: Path, names: list[str]) -> str:
@@ -50,17 +51,40 @@ def check_report(source: Path, folder: Path) -> str:
     return f"report: {pages:.2f} of at most {PAGE_LIMIT} pages"
 
 
+def check_manifest(targets: list[Path]) -> str:
+    """Every file of the run is as the step that made it left it, and was made of what is there now.
+
+    Raises:
+        PublishingError: it is not; the message names the file.
+    """
+    count = 0
+    for target in targets:
+        record = read_record(target)
+        if record is None:
+            raise PublishingError(f"{target}: there is no record of how it was made: make all makes it again")
+        for path, fault in find_changes(record.made).items():
+            raise PublishingError(f"{path} is {fault}, not as it was made with {target}: make all makes it again")
+        for path in find_changes(record.of):
+            raise PublishingError(f"{target} was made of another {path}: make all makes it again")
+        count += len(record.made)
+    return f"manifest: {count} files as {len(targets)} steps made them"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="the run, with results/; checks.txt is written into it")
     parser.add_argument("sources", type=Path, nargs="+", help="executed notebooks, in order")
+    parser.add_argument("--shown", type=Path, nargs="*", default=[], help="what else was made of the notebooks")
     parser.add_argument("--report", type=Path, required=True, help="the .typ file")
     arguments = parser.parse_args()
     lines = [
         check_notebooks(arguments.sources),
         check_results(arguments.folder / "results", [path.stem for path in arguments.sources]),
         check_report(arguments.report, arguments.folder),
+        check_manifest([*arguments.sources, *arguments.shown]),
     ]
+    manifest = arguments.folder / "manifest.json"
+    write_atomically(note_made(manifest), describe([*arguments.sources, *arguments.shown]))
     write_atomically(arguments.folder / "checks.txt", "\n".join(lines) + "\n")
     print("\n".join(lines))
 

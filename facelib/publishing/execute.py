@@ -24,11 +24,11 @@ from papermill.execute import remove_error_markers
 from traitlets.config import Config
 
 from facelib.config import ROOT
+from facelib.files import check_writable, temporary_folder, write_atomically
 from facelib.progress import VARIABLE
 from facelib.publishing import PublishingError, run
 from facelib.publishing.normalise import normalise
 from facelib.publishing.terminal import show_progress
-from facelib.results import check_writable, temporary_folder, write_atomically
 
 PREFIX = "nb-"  # of the temporary folder, which ends in 8 letters
 SOCKET = "k-ipc-10"  # the longest name of a kernel's socket in it

@@ -18,10 +18,11 @@ import jinja2
 import numpy as np
 from PIL import Image
 
+from facelib.files import write_atomically
 from facelib.folders import printable
 from facelib.publishing import PublishingError, run
 from facelib.publishing.html import FOLDER, find_banner
-from facelib.results import require, write_atomically
+from facelib.results import require
 
 SCRIPTS = ("explore.js", "explore_charts.js", "explore_faces.js")
 PAGE_LIMIT = 5_000_000  # bytes, which pictures keep to

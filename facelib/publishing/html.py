@@ -12,9 +12,9 @@ from jinja2 import FileSystemLoader
 from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
+from facelib.files import note_made, write_atomically
 from facelib.publishing import PublishingError, run
 from facelib.publishing.formulas import latex_to_html, markdown_to_html
-from facelib.results import write_atomically
 
 FOLDER = Path(__file__).parent
 BANNER = (
@@ -135,7 +135,7 @@ def write_pages(target: Path, sources: list[Path], results: Path) -> None:
         links = [("facelib", "index.html")]
         links += [(path.stem.replace("_", " "), "" if path == source else f"{path.stem}.html") for path in sources]
         links += [("explore", "explore.html"), ("report", "../report.pdf")]
-        write_atomically(target / f"{source.stem}.html", render_page(notebook, source.stem, banner, links))
+        write_atomically(note_made(target / f"{source.stem}.html"), render_page(notebook, source.stem, banner, links))
     write_atomically(target / "index.html", render_index(headings, banner))
 
 

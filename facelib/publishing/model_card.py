@@ -4,8 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
+from facelib.files import write_atomically
 from facelib.publishing import PublishingError, run
-from facelib.results import write_atomically
 
 NEEDED = ("01_eda", "04_model", "06_training", "07_lfw_test")
 DRAWN = (

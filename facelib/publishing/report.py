@@ -7,8 +7,8 @@ from pathlib import Path
 
 import typst
 
+from facelib.files import write_atomically
 from facelib.publishing import PublishingError, run
-from facelib.results import write_atomically
 
 PAGE_LIMIT = 3  # of the body; the references may go beyond
 TIMESTAMP = 1_577_836_800  # 2020-01-01: the date inside the file must not differ between runs

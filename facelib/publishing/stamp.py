@@ -1,16 +1,19 @@
 """The stamp by which make sees the configuration: rewritten only when profile, DATA, SET or the files in DATA change.
 
-Imports the standard library, `facelib.config` and `facelib.folders` only, so that a second `make all` takes no time.
+Imports little beside the standard library, so that a second `make all` takes no time.
 """
 
 import argparse
 import hashlib
 import json
+import os
 from pathlib import Path
 
 from facelib.config import PAIRS_FILE, TEST_FOLDER, TRAINING_FOLDER, load_config
+from facelib.files import write_atomically
 from facelib.folders import printable, walk
 from facelib.publishing import run
+from facelib.publishing.manifest import is_known
 
 
 def list_files(folder: Path) -> list[tuple]:
@@ -35,10 +38,11 @@ def write_stamp(target: Path, profile: str, data: str, overrides: str) -> tuple[
     files = [] if config.drawn else list_files(config.faces)
     listing = hashlib.sha256(json.dumps(files).encode()).hexdigest()
     content = json.dumps({"profile": profile, "data": config.data, "set": overrides.split(), "listing": listing}) + "\n"
-    changed = not target.exists() or target.read_text() != content
+    changed = not target.exists() or target.read_bytes() != content.encode()
     if changed:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(content)
+        write_atomically(target, content)
+        if is_known(target):  # it was lost or damaged: nothing has to be made again
+            os.utime(target, ns=(0, 0))
     faces = "drawn faces" if config.drawn else f"{len(files):,} files in {printable(config.faces)}"
     return changed, ", ".join(filter(None, [f"profile {profile}", faces, " ".join(overrides.split())]))
 

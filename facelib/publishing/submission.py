@@ -8,9 +8,9 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_markdown_cell, new_notebook
 
+from facelib.files import write_atomically
 from facelib.publishing import run
 from facelib.publishing.html import find_banner, read_heading, render_page
-from facelib.results import write_atomically
 
 NAME = "facelib"
 DATE = (2020, 1, 1, 0, 0, 0)  # of every file in the zip, so that its bytes depend on their content alone
@@ -51,8 +51,11 @@ def pack(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def build_submission(sources: list[Path], report: Path, results: Path) -> bytes:
-    """The zip for the executed notebooks `sources` and the PDF `report`; `results` tells whether faces are drawn."""
+def build_submission(sources: list[Path], report: Path, results: Path, manifest: Path) -> bytes:
+    """The zip for the executed notebooks `sources` and the PDF `report`; `results` tells whether faces are drawn.
+
+    The `manifest` of `checks` says what all was made of.
+    """
     banner = find_banner(results)
     notebook = merge_notebooks([nbformat.read(path, as_version=4) for path in sources], banner)
     nbformat.validate(notebook)
@@ -61,6 +64,7 @@ def build_submission(sources: list[Path], report: Path, results: Path) -> bytes:
             f"{NAME}.ipynb": (nbformat.writes(notebook) + "\n").encode(),
             f"{NAME}.html": render_page(notebook, NAME, contents=False).encode(),
             "report.pdf": report.read_bytes(),
+            "manifest.json": manifest.read_bytes(),
         }
     )
 
@@ -71,10 +75,11 @@ def main() -> None:
     parser.add_argument("sources", type=Path, nargs="+", help="executed notebooks, in order")
     parser.add_argument("--report", type=Path, required=True)
     parser.add_argument("--results", type=Path, required=True, help="the folder of the notebooks' JSON files")
+    parser.add_argument("--manifest", type=Path, required=True)
     arguments = parser.parse_args()
-    content = build_submission(arguments.sources, arguments.report, arguments.results)
+    content = build_submission(arguments.sources, arguments.report, arguments.results, arguments.manifest)
     write_atomically(arguments.target, content)
-    print(f"{arguments.target}: {NAME}.ipynb, {NAME}.html, report.pdf, {len(content) / 1e6:.1f} MB")
+    print(f"{arguments.target}: {NAME}.ipynb, {NAME}.html, report.pdf, manifest.json, {len(content) / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":
