@@ -7,6 +7,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+from facelib.progress import NOTE
+
 LIVE_SECONDS = 0.2  # between two looks at the progress, on a terminal
 LOG_SECONDS = 15  # between two lines, in a log
 
@@ -15,7 +17,8 @@ LOG_SECONDS = 15  # between two lines, in a log
 def show_progress(title: str, progress: Path, stream=None):
     """Show on `stream` (standard error) what appears in the file `progress` while the body runs.
 
-    A terminal sees every update of a progress bar; a log gets the bar's latest state, at most every 15 seconds.
+    A terminal sees every update of a progress bar; a log gets the bar's latest state, at most every 15 seconds, and
+    every note (see `progress.say`).
     """
     stream = stream or sys.stderr
     progress.touch()
@@ -40,8 +43,11 @@ def _watch(progress: Path, stream, finished: threading.Event) -> None:
             text = file.read()
             if live and text:
                 stream.write(text)
-            elif text.strip() and not last:
-                stream.write("    " + re.split(r"[\r\n]+", text.strip())[-1] + "\n")
+            else:
+                lines = [line for line in re.split(r"[\r\n]+", text) if line.strip()]
+                shown = lines if last else lines[:-1]
+                shown = [line for line in shown if line.startswith(NOTE)] + ([] if last else lines[-1:])
+                stream.writelines(f"    {line}\n" for line in shown)
             stream.flush()
             if last:
                 return
