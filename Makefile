@@ -140,7 +140,7 @@ endif
 
 # --- notebooks -------------------------------------------------------------------------------------------------------
 
-EXECUTION := $(patsubst %,facelib/publishing/%.py,execute normalise)
+EXECUTION := $(patsubst %,facelib/publishing/%.py,execute inside kernel normalise)
 
 # Always run, but the file changes only with the configuration or with the files in DATA.
 $(STAMP): FORCE | $(READY)
