@@ -55,6 +55,7 @@ READY := $(VENV)/bin/python
 endif
 PYTHON := $(VENV)/bin/python
 export PYTHONPATH := $(CURDIR)
+unexport PYTHONOPTIMIZE PYTHONWARNINGS
 
 REPORTS := reports/$(PROFILE)
 STAMP := data/interim/$(PROFILE)/stamp.json

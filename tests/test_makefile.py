@@ -133,6 +133,14 @@ def test_changed_execution_runs_all_notebooks(made, module):
     assert calls(made) == NOTEBOOKS + REST
 
 
+def test_a_user_s_settings_of_python_do_not_reach_the_commands(made, monkeypatch):
+    monkeypatch.setenv("PYTHONOPTIMIZE", "2")  # drops the texts that commands show as help
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    wait_until_older(made)
+    (made / "reports" / "report.typ").touch()
+    assert calls(made) == ["report", "checks", "submission"]
+
+
 def test_changed_report_runs_no_notebook(made):
     wait_until_older(made)
     (made / "reports" / "report.typ").touch()
