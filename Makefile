@@ -55,6 +55,7 @@ READY := $(VENV)/bin/python
 endif
 PYTHON := $(VENV)/bin/python
 export PYTHONPATH := $(CURDIR)
+unexport PYTHONOPTIMIZE PYTHONWARNINGS
 
 REPORTS := reports/$(PROFILE)
 STAMP := data/interim/$(PROFILE)/stamp.json
@@ -140,7 +141,7 @@ endif
 
 # --- notebooks -------------------------------------------------------------------------------------------------------
 
-EXECUTION := $(patsubst %,facelib/publishing/%.py,execute normalise)
+EXECUTION := $(patsubst %,facelib/publishing/%.py,execute inside kernel normalise)
 
 # Always run, but the file changes only with the configuration or with the files in DATA.
 $(STAMP): FORCE | $(READY)

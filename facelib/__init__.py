@@ -1,6 +1,7 @@
 """facelib: face verification with the circle loss, shown in eight notebooks; `verify` uses what they trained."""
 
 import os
+import sys
 
 # TensorFlow reads these when it is imported: no start-up chatter; its faster kernels, which it takes by itself only on
 # newer processors
@@ -10,6 +11,13 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # TensorFloat-32, which would round what is aligned, projected and compared to 10 bits
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
+# Keras reads this when it is imported, rather than a user's keras.json: the layers here compute with TensorFlow
+os.environ["KERAS_BACKEND"] = "tensorflow"
+if "keras" in sys.modules and sys.modules["keras"].config.backend() != "tensorflow":
+    raise ImportError(
+        f"Keras was imported before facelib, with the backend {sys.modules['keras'].config.backend()}; facelib needs "
+        "tensorflow: import facelib first, or set KERAS_BACKEND=tensorflow"
+    )
 
 
 def verify(image_a, image_b, far: float | None = None, profile: str = "laptop", crop=None):

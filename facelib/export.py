@@ -138,7 +138,7 @@ def convert(model: keras.Model) -> bytes:
     tf2onnx = import_converter()
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     signature = [tf.TensorSpec((None, SIZE, SIZE, 3), tf.float32, name="images")]
-    function = tf.function(lambda images: model(images, training=False), input_signature=signature)
+    function = tf.function(lambda images: model(images, training=False), signature, autograph=False)
     handlers = {"UnsortedSegmentSum": (_convert_segment_sum, [])}
     converted, _ = tf2onnx.convert.from_function(function, signature, OPSET, custom_op_handlers=handlers)
     return converted.SerializeToString()

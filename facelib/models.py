@@ -33,14 +33,20 @@ def build_network(
     if name not in NETWORKS:
         raise ValueError(f"unknown network {name!r}; choose one of {', '.join(NETWORKS)}")
     keras.utils.set_random_seed(seed)
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16" if bfloat16 else "float32")
+    before = keras.config.dtype_policy(), keras.config.floatx(), keras.config.image_data_format()
+    _set_keras("mixed_bfloat16" if bfloat16 else "float32", "float32", "channels_last")  # not what keras.json says
     try:
         if name == "residual":
             return build_residual_network(embedding_size, image_size, local_contrast)
         return build_shallow_inception_resnet_v2(embedding_size)
     finally:
-        keras.config.set_dtype_policy(before)
+        _set_keras(*before)
+
+
+def _set_keras(policy, floatx, data_format):
+    keras.config.set_dtype_policy(policy)
+    keras.config.set_floatx(floatx)
+    keras.config.set_image_data_format(data_format)
 
 
 def build_residual_network(

@@ -2,11 +2,14 @@
 
 import os
 
-# Read when NumPy and TensorFlow are loaded, here and in every process that a test starts: one thread each, so that a
-# result does not depend on how many cores there are or on how many tests run at a time; no GPU, because tolerances and
-# bit-for-bit claims are about processors.
+# Read when NumPy and TensorFlow are loaded, here and in every process that a test starts: one thread each (but for the
+# kernels of notebooks, which take nothing of that from the environment), so that a result does not depend on how many
+# cores there are or on how many tests run at a time; no GPU, because tolerances and bit-for-bit claims are about
+# processors.
 os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "-1"}
+
+import tempfile
 
 import numpy as np
 import pytest
@@ -42,6 +45,41 @@ def write_image(path, seed=0, size=(112, 112), **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path, **options)
     return np.asarray(image)
+
+
+def write_notebook(path, *sources, parameters='profile = "laptop"\ndata = ""\noverrides = ""'):
+    """A notebook of a `parameters` cell and `sources`: markdown where they start with #, else code."""
+    import nbformat
+    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+    cells = [new_code_cell(parameters, metadata={"tags": ["parameters"]}, id="p")]
+    for i, source in enumerate(sources):
+        make = new_markdown_cell if source.startswith("#") else new_code_cell
+        cells.append(make(source, id=f"c{i}"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(new_notebook(cells=cells), path)
+    return path
+
+
+def outputs(path):
+    """All text that the code cells of the notebook at `path` show."""
+    import nbformat
+
+    cells = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for c in cells for output in c.outputs]
+    return "\n".join(texts)
+
+
+@pytest.fixture
+def set_tmpdir(monkeypatch):
+    """Function that makes a folder the one for temporary files."""
+
+    def choose(folder):
+        monkeypatch.setenv("TMPDIR", str(folder))
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        return folder
+
+    return choose
 
 
 def pytest_collection_modifyitems(items):

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
 import keras
 import numpy as np
@@ -143,6 +144,14 @@ def test_the_onnx_file_is_the_model_with_everything_inside(trained, drawn, expec
     for count in (1, 100):
         found = dict(zip(names, session.run(None, {"images": drawn[:count].astype(np.float32)}), strict=True))
         assert_equal_to([part[:count] for part in expected], found)
+
+
+def test_the_conversion_leaves_no_temporary_files(tmp_path, monkeypatch):
+    """As AutoGraph does, which nothing here needs: its files stay where a process is killed."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    inputs = keras.Input((112, 112, 3), name="images")
+    export.convert(keras.Model(inputs, {"embeddings": UnitNorm(name="embeddings")(keras.layers.Flatten()(inputs))}))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_onnx_without_its_packages_is_one_message_before_anything_is_written(

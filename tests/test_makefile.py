@@ -126,6 +126,21 @@ def test_changed_module_runs_the_notebooks_that_import_it(made, module):
     assert all(set(VARIABLES[f"NEEDS_{name[:2]}"].split()) & set(ran) for name in readers)
 
 
+@pytest.mark.parametrize("module", ["execute", "inside", "kernel", "normalise"])
+def test_changed_execution_runs_all_notebooks(made, module):
+    wait_until_older(made)
+    (made / "facelib" / "publishing" / f"{module}.py").touch()
+    assert calls(made) == NOTEBOOKS + REST
+
+
+def test_a_user_s_settings_of_python_do_not_reach_the_commands(made, monkeypatch):
+    monkeypatch.setenv("PYTHONOPTIMIZE", "2")  # drops the texts that commands show as help
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    wait_until_older(made)
+    (made / "reports" / "report.typ").touch()
+    assert calls(made) == ["report", "checks", "submission"]
+
+
 def test_changed_report_runs_no_notebook(made):
     wait_until_older(made)
     (made / "reports" / "report.typ").touch()

@@ -52,6 +52,21 @@ def test_parameter_count_of_the_residual_network_by_hand(residual_network):
     assert residual_network.count_params() == stem + blocks + head == 1_489_568
 
 
+def test_a_user_s_settings_of_keras_change_nothing_and_stay(network):
+    """As a keras.json has them, which Keras reads when it is imported."""
+    before = keras.config.floatx(), keras.config.image_data_format()
+    keras.config.set_floatx("float16")
+    keras.config.set_image_data_format("channels_first")
+    try:
+        built = build_network(network.name, network.output_shape[1], seed=3)
+        assert (keras.config.floatx(), keras.config.image_data_format()) == ("float16", "channels_first")
+    finally:
+        keras.config.set_floatx(before[0])
+        keras.config.set_image_data_format(before[1])
+    images = IMAGES[:1] + 0.37  # no number of 16 bits
+    np.testing.assert_array_equal(built(images, training=False), network(images, training=False))
+
+
 def test_embeddings_have_unit_norm(network):
     embeddings = network(IMAGES, training=False)
     assert embeddings.dtype == tf.float32

@@ -1,21 +1,24 @@
 """Publishing: what is executed, shown and handed in, tried on small notebooks in a temporary folder."""
 
+import errno
 import io
 import json
 import os
+import re
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 
 import nbformat
 import pypdf
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from conftest import outputs, write_notebook
+from nbformat.v4 import new_markdown_cell, new_notebook
 
+from facelib import files
 from facelib.config import ConfigError
 from facelib.files import UnwritableError
-from facelib.publishing import PublishingError, run
+from facelib.publishing import TRACE, PublishingError, run
 from facelib.publishing import execute as publishing_execute
 from facelib.publishing.checks import check_notebooks, check_results
 from facelib.publishing.execute import execute, find_problem
@@ -24,27 +27,6 @@ from facelib.publishing.html import find_banner, read_heading, render_page, writ
 from facelib.publishing.report import compile_report, measure_body
 from facelib.publishing.stamp import write_stamp
 from facelib.publishing.submission import build_submission, merge_notebooks, pack
-
-PARAMETERS = 'profile = "laptop"\ndata = ""\noverrides = ""'
-
-
-def write_notebook(path, *sources, parameters=PARAMETERS):
-    """A notebook of a `parameters` cell and `sources`: markdown where they start with #, else code."""
-    cells = [new_code_cell(parameters, metadata={"tags": ["parameters"]}, id="p")]
-    for i, source in enumerate(sources):
-        make = new_markdown_cell if source.startswith("#") else new_code_cell
-        cells.append(make(source, id=f"c{i}"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(new_notebook(cells=cells), path)
-    return path
-
-
-def outputs(path):
-    """All text that the code cells of the notebook at `path` show."""
-    cells = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
-    texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for c in cells for output in c.outputs]
-    return "\n".join(texts)
-
 
 # --- execute ---------------------------------------------------------------------------------------------------------
 
@@ -105,7 +87,7 @@ def test_execute_shows_title_seconds_and_progress_on_a_terminal(tmp_path, monkey
     [
         ("raise ValueError('no\\nluck')", r"bad.ipynb, cell 3 \(In \[4\]\): ValueError: no luck"),
         ("import sys; sys.exit(0)", r"cell 3 \(In \[4\]\): SystemExit: 0"),
-        ("import os; os._exit(0)", "cell 3: the kernel died"),
+        ("import os; os._exit(0)", "cell 3: the kernel ended by itself, with exit code 0"),
     ],
 )
 def test_execute_leaves_the_published_notebook_when_a_cell_fails(tmp_path, source, message):
@@ -118,6 +100,49 @@ def test_execute_leaves_the_published_notebook_when_a_cell_fails(tmp_path, sourc
     assert target.read_text() == "published before"
     broken = target.parent / "broken" / "bad.ipynb"
     assert str(broken) in str(error.value) and "reached" in outputs(broken)
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """No space is left where notebooks are published."""
+
+    def fsync(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", fsync)
+
+
+FULL = "cannot be written: No space left on device; make room, or choose another disk"
+
+
+def test_a_full_disk_hides_no_failing_cell(tmp_path, full_disk):
+    notebook = write_notebook(tmp_path / "bad.ipynb", "1 / 0")
+    with pytest.raises(PublishingError) as error:
+        execute(notebook, tmp_path / "executed" / "bad.ipynb", {})
+    first, second = str(error.value).splitlines()
+    assert first == f"{notebook}, cell 2 (In [2]): ZeroDivisionError: division by zero"
+    broken = tmp_path / "executed" / "broken" / "bad.ipynb"
+    assert second.strip() == f"the notebook as far as it ran could not be kept: {broken} {FULL}"
+
+
+def test_a_full_disk_is_said_with_its_place(tmp_path, full_disk, ended):
+    target = tmp_path / "executed" / "a.ipynb"
+    assert ended(lambda: execute(write_notebook(tmp_path / "a.ipynb"), target, {})) == f"error: {target} {FULL}"
+
+
+def test_a_full_disk_is_said_with_the_temporary_folder(tmp_path, monkeypatch, ended):
+    def write(notebook, path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("papermill.engines.write_ipynb", write)
+    message = ended(lambda: execute(write_notebook(tmp_path / "a.ipynb"), tmp_path / "out.ipynb", {}))
+    assert re.search(rf"No space left on device: '.*/facelib-{os.getpid()}-\w{{8}}'; make room there$", message)
+
+
+def test_execute_refuses_what_is_no_notebook(tmp_path):
+    (tmp_path / "a.ipynb").write_text("# no\nnotebook")
+    with pytest.raises(PublishingError, match="a.ipynb is no notebook: .*not appear to be JSON: '# no.nnotebook'"):
+        execute(tmp_path / "a.ipynb", tmp_path / "out.ipynb", {})
 
 
 def test_execute_refuses_an_unknown_parameter(tmp_path):
@@ -134,45 +159,6 @@ def test_execute_refuses_a_target_that_cannot_be_written_before_a_cell_runs(tmp_
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.fixture
-def set_tmpdir(monkeypatch):
-    """Function that makes a folder the one for temporary files."""
-
-    def choose(folder):
-        monkeypatch.setenv("TMPDIR", str(folder))
-        monkeypatch.setattr(tempfile, "tempdir", None)
-        return folder
-
-    return choose
-
-
-def test_execute_works_where_the_folder_for_temporary_files_lies_deep(tmp_path, set_tmpdir):
-    deep = set_tmpdir(tmp_path / ("d" * 60) / ("é" * 60))
-    deep.mkdir(parents=True)
-    notebook = write_notebook(tmp_path / "a.ipynb", "print('ran')")
-    execute(notebook, tmp_path / "out" / "a.ipynb", {})
-    assert "ran" in outputs(tmp_path / "out" / "a.ipynb") and not list(deep.iterdir())
-
-
-def test_the_place_of_sockets_is_short_enough_and_the_wanted_one_where_that_is(tmp_path, set_tmpdir, monkeypatch):
-    for length in range(60, 110):
-        folder = Path("/tmp") / ("x" * (length - 5))
-        monkeypatch.setattr(publishing_execute, "temporary_folder", lambda folder=folder: folder)
-        monkeypatch.setattr(publishing_execute.os, "access", lambda *_: True)
-        place = publishing_execute._find_place()
-        assert place == (folder if length + len("/nb-12345678/k-ipc-10") <= 107 else Path("/tmp"))
-    monkeypatch.setattr(publishing_execute, "SHORT", ())
-    with pytest.raises(PublishingError, match="is too long a path for sockets: set TMPDIR to a folder nearer to the"):
-        publishing_execute._find_place()
-
-
-def test_a_folder_for_temporary_files_that_is_missing_is_said(tmp_path, set_tmpdir):
-    set_tmpdir(tmp_path / "nowhere")
-    notebook = write_notebook(tmp_path / "a.ipynb", "1")
-    with pytest.raises(UnwritableError, match=f"TMPDIR={tmp_path}/nowhere is no folder that can be written to"):
-        execute(notebook, tmp_path / "out" / "a.ipynb", {})
-
-
 def test_a_cell_that_never_ran_is_a_problem(good):
     notebook = nbformat.read(good / "first" / "01_good.ipynb", 4)
     assert find_problem(notebook) == ""
@@ -180,14 +166,63 @@ def test_a_cell_that_never_ran_is_a_problem(good):
     assert find_problem(notebook) == f"cell {len(GOOD) + 1}: was not executed"  # the injected cell is not counted
 
 
-@pytest.mark.parametrize("error", [PublishingError("what to do"), ConfigError("what to do"), OSError("what to do")])
-def test_commands_end_with_one_message_and_no_trace(error):
-    def main():
-        raise error
+@pytest.fixture
+def ended(monkeypatch):
+    """Function that runs a command's `main`, which fails, and returns what it says last."""
+    monkeypatch.delenv(TRACE, raising=False)
 
+    def end(main):
+        with pytest.raises(SystemExit) as ending:
+            run(main)
+        return ending.value.code  # a text, which is exit code 1
+
+    return end
+
+
+def raise_(error):
+    raise error
+
+
+@pytest.mark.parametrize("error", [PublishingError("what to do"), ConfigError("what to do"), OSError("what to do")])
+def test_commands_end_with_one_message_and_no_trace(error, ended):
+    assert ended(lambda: raise_(error)) == "error: what to do"
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (KeyError("a\n b"), "KeyError: 'a\\n b'"),
+        (ValueError("one\n  two"), "ValueError: one two"),
+        (MemoryError(), "MemoryError"),
+        (OSError(errno.EMFILE, "Too many open files"), f"OSError: [Errno {errno.EMFILE}] Too many open files"),
+        (OSError(errno.ENOSPC, "No space"), f"OSError: [Errno {errno.ENOSPC}] No space; make room there"),
+    ],
+)
+def test_what_nobody_expected_is_one_line_with_its_kind_and_place(error, message, ended, tmp_path, monkeypatch):
+    monkeypatch.setattr(publishing_execute, "_check_parameters", lambda *_: raise_(error))
+    monkeypatch.setattr(publishing_execute.nbformat, "read", lambda *_, **__: None)
+    code = Path(publishing_execute.__file__).read_text().splitlines()
+    line = 1 + code.index("    _check_parameters(notebook, source, parameters)")
+    said = ended(lambda: execute(None, tmp_path / "out.ipynb", {}))
+    assert said == f"error: {message} (facelib/publishing/execute.py:{line}, {TRACE}=1 shows the whole trace)"
+
+
+def test_a_place_that_is_forbidden_is_said_with_a_remedy(ended):
+    error = PermissionError(errno.EACCES, "Permission denied", "reports/a")
+    message = f"error: [Errno {errno.EACCES}] Permission denied: 'reports/a'; allow it, or choose another place"
+    assert ended(lambda: raise_(error)) == message
+
+
+def test_the_whole_trace_can_be_had(monkeypatch):
+    monkeypatch.setenv(TRACE, "1")
+    with pytest.raises(PublishingError, match="what to do"):
+        run(lambda: raise_(PublishingError("what to do")))
+
+
+def test_an_interrupted_command_says_nothing():
     with pytest.raises(SystemExit) as ending:
-        run(main)
-    assert ending.value.code == "error: what to do"
+        run(lambda: raise_(KeyboardInterrupt()))
+    assert ending.value.code == 130
 
 
 # --- pages -----------------------------------------------------------------------------------------------------------

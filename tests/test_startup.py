@@ -1,11 +1,15 @@
 """startup.py: TensorFlow alone, in silence, and everything else as it was."""
 
+import importlib
 import io
+import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+import facelib
 from facelib import startup
 from facelib.config import ROOT
 
@@ -54,3 +58,19 @@ def test_a_process_of_its_own_hears_nothing_and_has_no_pictures():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("here\n", "[]\n")
+
+
+def test_the_backend_of_keras_is_tensorflow_whatever_a_user_has_set(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    importlib.reload(facelib)
+    assert os.environ["KERAS_BACKEND"] == "tensorflow"
+
+
+def test_keras_that_was_imported_with_another_backend_is_said(monkeypatch):
+    backends = ["tensorflow"]
+    loaded = SimpleNamespace(config=SimpleNamespace(backend=lambda: backends[-1]))
+    monkeypatch.setitem(sys.modules, "keras", loaded)
+    importlib.reload(facelib)
+    backends.append("jax")
+    with pytest.raises(ImportError, match="imported before facelib, with the backend jax; .* set KERAS_BACKEND=tensor"):
+        importlib.reload(facelib)

@@ -7,69 +7,67 @@ checked, normalised and then moved to its place in one step.
 
 import argparse
 import ast
-import json
 import logging
-import os
-import shlex
 import signal
 import sys
-import tempfile
 from pathlib import Path
 
 import nbformat
 import papermill
-from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from papermill.execute import remove_error_markers
-from traitlets.config import Config
 
-from facelib.config import ROOT
-from facelib.files import check_writable, temporary_folder, write_atomically
-from facelib.progress import VARIABLE
-from facelib.publishing import PublishingError, run
+from facelib.files import check_writable, write_atomically
+from facelib.publishing import PublishingError, naming, run
+from facelib.publishing.kernel import Kernel
 from facelib.publishing.normalise import normalise
+from facelib.publishing.place import temporary_place
 from facelib.publishing.terminal import show_progress
-
-PREFIX = "nb-"  # of the temporary folder, which ends in 8 letters
-SOCKET = "k-ipc-10"  # the longest name of a kernel's socket in it
-SOCKET_PATH = 107  # bytes that the path of a socket can have (unix(7), sun_path)
-SHORT = ("/tmp", "/var/tmp", "/dev/shm")  # where it is put if the folder for temporary files lies too deep
 
 
 def execute(source: Path, target: Path, parameters: dict[str, str], title: str = "") -> None:
     """Execute the notebook `source` with `parameters` and write it to `target`, in the folder of `source`.
 
     Raises:
-        PublishingError: a parameter that the notebook's `parameters` cell does not set, a cell that failed or never
-            ran, a kernel that died. `target` is then left as it was, and the broken notebook put into ``broken/``.
-        UnwritableError: `target`, or the folder for temporary files.
+        PublishingError: `source` is no notebook, a parameter that its `parameters` cell does not set, a cell that
+            failed or never ran, a kernel that died. `target` is then left as it was, and the broken notebook put into
+            ``broken/``.
+        OSError: `target`, or the folder for temporary files, cannot be written.
     """
     check_writable(target)
-    notebook = nbformat.read(source, as_version=4)
+    try:
+        notebook = nbformat.read(source, as_version=4)
+    except ValueError as error:  # what nbformat and json raise
+        raise PublishingError(f"{source} is no notebook: {' '.join(str(error).split())}") from error
     _check_parameters(notebook, source, parameters)
     broken = target.parent / "broken" / target.name
-    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=_find_place()) as name:
-        folder = Path(name)
-        partial, progress, log = folder / "partial.ipynb", folder / "progress", folder / "stderr"
-        options = _start_options(folder, progress, log)
-        with show_progress(title or source.stem, progress):
-            died = _run(notebook, partial, parameters, source.resolve().parent, options)
+    with temporary_place() as folder, naming(folder), Kernel(folder) as kernel:
+        partial = folder / "partial.ipynb"
+        with show_progress(title or source.stem, kernel.progress):
+            death = _run(notebook, partial, parameters, source.resolve().parent, kernel)
             executed = remove_error_markers(nbformat.read(partial, as_version=4))
-            problem = find_problem(executed, died)
+            problem = find_problem(executed, death)
             if problem:
-                write_atomically(broken, nbformat.writes(executed) + "\n")
-                last_words = log.read_text(errors="replace").splitlines()[-3:] if died else []
-                lines = [f"{source}, {problem}", *last_words, f"the notebook as far as it ran: {broken}"]
+                lines = [f"{source}, {problem}", *(kernel.last_words() if death else []), _keep(executed, broken)]
                 raise PublishingError("\n       ".join(lines))
     normalise(executed)
     write_atomically(target, nbformat.writes(executed) + "\n")
     broken.unlink(missing_ok=True)
 
 
-def find_problem(notebook, died: bool = False) -> str:
+def _keep(notebook, broken: Path) -> str:
+    """Write a notebook that failed to `broken`; says where it is, or why it is not, which hides no failing cell."""
+    try:
+        write_atomically(broken, nbformat.writes(notebook) + "\n")
+    except OSError as error:
+        return f"the notebook as far as it ran could not be kept: {error}"
+    return f"the notebook as far as it ran: {broken}"
+
+
+def find_problem(notebook, death: str = "") -> str:
     """The first code cell of an executed notebook that did not complete, and why; empty when all did.
 
-    `died` says that the kernel is gone: papermill then marks even the cell that killed it as completed.
+    `death` says why the kernel is gone, where it is: papermill then marks even the cell that killed it as completed.
     """
     written = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     code = [(i, cell) for i, cell in enumerate(written, 1) if cell.cell_type == "code" and cell.source.strip()]
@@ -78,21 +76,11 @@ def find_problem(notebook, died: bool = False) -> str:
             if output.output_type == "error":
                 reason = f"{output.ename}: {' '.join(output.evalue.split())}"
                 return f"cell {i} (In [{cell.execution_count}]): {reason[:600]}"
-    if died:
+    if death:
         started = [i for i, cell in code if cell.metadata.papermill.start_time]
-        return f"cell {started[-1] if started else 1}: the kernel died (killed from outside, or out of memory)"
+        return f"cell {started[-1] if started else 1}: {death}"
     missing = [i for i, cell in code if cell.execution_count is None]
     return f"cell {missing[0]}: was not executed" if missing else ""
-
-
-def _find_place() -> Path:
-    """A folder that can be written to, in which the path of a kernel's socket is short enough."""
-    places = (temporary_folder(), *map(Path, SHORT))
-    for place in places:
-        length = len(os.fsencode(place / f"{PREFIX}12345678" / SOCKET))
-        if length <= SOCKET_PATH and os.access(place, os.W_OK | os.X_OK):
-            return place
-    raise PublishingError(f"{places[0]} is too long a path for sockets: set TMPDIR to a folder nearer to the root")
 
 
 def _check_parameters(notebook, source: Path, parameters: dict[str, str]) -> None:
@@ -107,28 +95,8 @@ def _check_parameters(notebook, source: Path, parameters: dict[str, str]) -> Non
         )
 
 
-def _start_options(folder: Path, progress: Path, log: Path) -> Config:
-    """Make this very Python the kernel that Jupyter finds first, with an environment that is the same everywhere."""
-    environment = {
-        VARIABLE: str(progress),
-        "IPYTHONDIR": str(folder),  # no start-up files, no history
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "PYTHONHASHSEED": "0",
-        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),  # this very facelib
-    }
-    kernel = folder / "kernels" / "python3" / "kernel.json"
-    kernel.parent.mkdir(parents=True)
-    quietly = ["/bin/sh", "-c", f'exec "$0" "$@" 2> {shlex.quote(str(log))}']  # TensorFlow chatters past Python
-    command = [*quietly, sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    description = {"argv": command, "display_name": "Python 3", "language": "python", "env": environment}
-    kernel.write_text(json.dumps(description))
-    os.environ["JUPYTER_PATH"] = str(folder)
-    # over TCP, ipykernel writes a warning about open ports into every run
-    return Config(KernelManager={"transport": "ipc", "connection_file": str(folder / "k.json")})
-
-
-def _run(notebook, partial: Path, parameters: dict[str, str], folder: Path, options: Config) -> bool:
-    """Execute into `partial`, which holds what was done even if it fails; whether the kernel died on the way."""
+def _run(notebook, partial: Path, parameters: dict[str, str], folder: Path, kernel: Kernel) -> str:
+    """Execute into `partial`, which holds what was done even if it fails; why the kernel died on the way, if it did."""
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # its errors are reported once, by find_problem
     try:
         papermill.execute_notebook(
@@ -141,13 +109,13 @@ def _run(notebook, partial: Path, parameters: dict[str, str], folder: Path, opti
             cwd=folder,
             record_timing=False,
             coalesce_streams=True,
-            config=options,
+            kernel_manager_class=kernel.manager,
         )
     except PapermillExecutionError:
         pass  # the cell holds the error
-    except (DeadKernelError, RuntimeError):  # RuntimeError: it did not even start
-        return True
-    return False
+    except RuntimeError as error:  # nbclient's: it died, maybe before its first cell, or it did not answer
+        return kernel.explain_death() if "died" in str(error) else f"the kernel could not be started: {error}"
+    return ""
 
 
 def main() -> None:
