@@ -12,10 +12,16 @@ WORKERS ?= 1
 ONLY ?=
 LIST ?=
 PYTHON3 ?= python3
+THREADS ?= 2
+export FACELIB_THREADS := $(THREADS)
 
 PROFILES := smoke laptop best reference reference-as-it-was full
 ifneq ($(words $(filter $(PROFILES),$(PROFILE)))-$(words $(PROFILE)),1-1)
 $(error PROFILE=$(PROFILE) is unknown; choose one of: $(PROFILES))
+endif
+
+ifneq ($(shell case '$(THREADS)' in (*[!0-9]*|0*|'') echo wrong ;; esac),)
+$(error THREADS=$(THREADS) is no number of threads)
 endif
 
 ifneq ($(filter experiments,$(MAKECMDGOALS)),)
@@ -97,6 +103,7 @@ help:
 	@echo 'DATA=path        a folder with casia-webface/ and the LFW files; see data/README.md'
 	@echo '                 (default: data/ where it holds faces, else drawn faces; DATA=drawn asks for drawn faces)'
 	@echo 'SET="key=value"  change the configuration, e.g. SET="epochs=2 gamma=32"; keys in facelib/config.py'
+	@echo 'THREADS=16       compute with so many threads, not two: as fast as the cores allow, and other last digits'
 	@echo 'VENV=path        use the environment in this folder and set none up'
 
 setup: $(READY)

@@ -11,6 +11,12 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # TensorFloat-32, which would round what is aligned, projected and compared to 10 bits
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
+# sums are cut by the number of threads: with as many everywhere, the same bytes come out on any number of cores
+_threads = os.environ["FACELIB_THREADS"] = os.environ.get("FACELIB_THREADS") or "2"
+if not (_threads.isascii() and _threads.isdecimal() and 1 <= int(_threads) <= 1024):
+    raise ImportError(f"FACELIB_THREADS={_threads!r} is no number of threads: write one from 1 to 1024")
+for _name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, _threads)
 # Keras reads this when it is imported, rather than a user's keras.json: the layers here compute with TensorFlow
 os.environ["KERAS_BACKEND"] = "tensorflow"
 if "keras" in sys.modules and sys.modules["keras"].config.backend() != "tensorflow":

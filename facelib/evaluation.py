@@ -1,5 +1,6 @@
 """Figures of the trained model on a list of pairs of its own, in the format of Labeled Faces in the Wild."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None) 
         size = measure_frame(images_dir, paths)
         crop = find_crop(size, verifier.trained, images_dir) if size else None
     with tempfile.TemporaryDirectory(
-        prefix="facelib-", dir=temporary_folder()
+        prefix=f"facelib-{os.getpid()}-", dir=temporary_folder()
     ) as cache:  # other people's faces leave nothing behind
         test = load_pairs(pairs_file, images_dir, Path(cache), None if crop == WHOLE else crop)
         pixels = test.images.pixels

@@ -22,7 +22,7 @@ from facelib.identities import NoFacesError, dense_labels, split_identities
 from facelib.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
 from facelib.memory import CrossBatchMemory
 from facelib.mining import select_triplets
-from facelib.results import digest, digest_modules
+from facelib.results import describe_computer, digest, digest_modules
 from facelib.sampling import Sampler, validation_pairs
 from facelib.training import Learner
 
@@ -80,7 +80,7 @@ def alignment_file(config: Config, data_digest: str) -> Path:
     """Where the mean face of `config` on these data is kept: named by all that decides it."""
     settings = [config.seed, config.validation_share, config.identities_limit, config.images_limit]
     modules = "congealing duplicates faces folders identities image_files images jpeg pixels similarity_transform"
-    name = digest(settings, data_digest, digest_modules(modules.split()), tf.__version__)
+    name = digest(settings, data_digest, digest_modules(modules.split()), tf.__version__, describe_computer())
     return config.interim / "alignments" / f"{name}.npz"
 
 
@@ -189,7 +189,10 @@ def validate_with(config: Config, split: Split, model, cohort: Cohort | None = N
 
 
 def training_folder(config: Config, data_digest: str) -> Path:
-    """Where the training run of `config` on these data lives: named by all that decides the weights."""
+    """Where the training run of `config` on these data lives: named by all that decides the weights.
+
+    That includes threads and kind of processor: what was begun on another computer is not gone on with.
+    """
     settings = {key: value for key, value in dataclasses.asdict(config).items() if not key.startswith(INDECISIVE)}
-    versions = [keras.__version__, tf.__version__, cv2.__version__, uses_bfloat16(config)]
+    versions = [keras.__version__, tf.__version__, cv2.__version__, uses_bfloat16(config), describe_computer()]
     return config.interim / "runs" / digest(settings, data_digest, digest_modules(DECISIVE), versions)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -17,12 +18,14 @@ from facelib.locks import hold
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pillow", "opencv-python-headless")
 NO_CODE = ("data", "reports/experiments*.csv")  # inputs, and what the study writes
 LINKED = ("data", "reports")  # can be links, which git takes for a change
+# of processors, by which libraries choose how to compute
+INSTRUCTIONS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "sve", "bf16")
 LOCK = ".lock"  # in the folder of derived data
 REDIRECTS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
 
 
 class MissingResultError(FileNotFoundError):
-    """A file that an earlier notebook writes is not there; the message names that notebook."""
+    """A file that an earlier notebook writes is not there, or damaged; the message names that notebook."""
 
 
 def write_results(config: Config, name: str, figures: dict, data_digest: str) -> Path:
@@ -30,6 +33,7 @@ def write_results(config: Config, name: str, figures: dict, data_digest: str) ->
     provenance = commit() | {
         "python": platform.python_version(),
         "versions": {package: version(package) for package in PACKAGES},
+        **describe_computer(),
         "seed": config.seed,
         "config": _portable(config),
         "data_digest": data_digest,
@@ -43,11 +47,14 @@ def read_results(config: Config, name: str) -> dict:
     """Read back what notebook `name` wrote.
 
     Raises:
-        MissingResultError: the notebook has not been run for this profile.
+        MissingResultError: the notebook has not been run for this profile, or its file is damaged.
     """
     path = config.reports / "results" / f"{name}.json"
     require(path, name)
-    return json.loads(path.read_text())
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (ValueError, TypeError):
+        raise MissingResultError(f"{path} is damaged: run notebooks/{name}.ipynb again (or `make all`)") from None
 
 
 def require(path: Path, notebook: str) -> None:
@@ -98,6 +105,14 @@ def _bare(source):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body[0] = ast.Pass()
     return ast.unparse(tree)
+
+
+def describe_computer() -> dict:
+    """What decides the last digits of a figure beside the versions of packages: threads, and kind of processor."""
+    cpu = Path("/proc/cpuinfo")
+    flags = re.search(r"^(?:flags|Features)\s*: (.*)$", cpu.read_text() if cpu.exists() else "", re.MULTILINE)
+    known = [flag for flag in INSTRUCTIONS if flags and flag in flags[1].split()]
+    return {"threads": int(os.environ["TF_NUM_INTRAOP_THREADS"]), "processor": " ".join([platform.machine(), *known])}
 
 
 def _portable(config: Config) -> dict:

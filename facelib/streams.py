@@ -21,7 +21,7 @@ from facelib.files import note_made
 from facelib.images import SIZE
 from facelib.progress import track
 from facelib.recipe import Split
-from facelib.results import digest, digest_modules
+from facelib.results import describe_computer, digest, digest_modules
 from facelib.texture import TextureFeatures, block_sizes, build_texture_network
 
 # a change in one of these fits again
@@ -101,7 +101,7 @@ def texture_file(config: Config, data_digest: str) -> Path:
         if key in decisive or (key.startswith("texture_") and key != "texture_share")
     }
     versions = [package.__version__ for package in (keras, tf, np, cv2)]
-    name = digest(settings, data_digest, digest_modules(DECISIVE), versions)
+    name = digest(settings, data_digest, digest_modules(DECISIVE), versions, describe_computer())
     return config.interim / "textures" / f"{name}.npz"
 
 

@@ -218,6 +218,21 @@ def test_mistake_is_one_message_before_anything_runs(made, argument, message):
     assert calls(made) == []  # and what was there is still up to date
 
 
+@pytest.mark.parametrize("threads", ["two", "0", "-1", "1.5", "1 2"])
+def test_what_is_no_number_of_threads_is_one_message(made, threads):
+    done = make(made, "help", f"THREADS={threads}")
+    assert done.returncode == 2 and done.stderr.endswith(f"*** THREADS={threads} is no number of threads.  Stop.\n")
+
+
+def test_another_number_of_threads_runs_all_notebooks(made):
+    wait_until_older(made)
+    assert calls(made, "THREADS=3") == NOTEBOOKS + REST
+    assert calls(made, "THREADS=3") == []
+    wait_until_older(made)
+    assert calls(made, "THREADS=2") == NOTEBOOKS + REST
+    assert calls(made) == []
+
+
 @pytest.mark.parametrize("goal", ["help", "all", "test", "clean"])
 @pytest.mark.parametrize("profile", ["smok", "smoke laptop", ".."])
 def test_unknown_profile_is_one_message(made, goal, profile):

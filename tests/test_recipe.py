@@ -326,6 +326,18 @@ def other_value(value):
     return value + type(value)((1,)) if isinstance(value, tuple) else value + type(value)("1")
 
 
+@pytest.mark.parametrize("computer", [{"threads": 3, "processor": "a"}, {"threads": 2, "processor": "b"}])
+def test_a_run_that_was_begun_on_another_computer_is_not_gone_on_with(configure, monkeypatch, computer):
+    def names():
+        return recipe.training_folder(configure(), "digest"), recipe.alignment_file(configure(), "digest")
+
+    monkeypatch.setattr(recipe, "describe_computer", lambda: {"threads": 2, "processor": "a"})
+    before = names()
+    assert names() == before
+    monkeypatch.setattr(recipe, "describe_computer", lambda: computer)
+    assert not set(names()) & set(before)
+
+
 def test_a_run_is_named_by_every_setting_that_decides_its_weights(config):
     folder = recipe.training_folder(config, "digest")
     assert folder.parent == config.interim / "runs"

@@ -1,6 +1,8 @@
 import contextlib
 import json
 import math
+import os
+import platform
 import shutil
 import subprocess
 from importlib.metadata import version
@@ -45,7 +47,10 @@ def test_arrays_and_scalars_of_numpy_become_plain_numbers(config):
 def test_provenance_says_what_the_figures_come_from(config):
     write_results(config, "01_eda", {}, "abc")
     provenance = read_results(config, "01_eda")["provenance"]
-    assert provenance.keys() == {"commit", "dirty", "python", "versions", "seed", "config", "data_digest"}
+    computer = {"threads", "processor"}
+    assert provenance.keys() == {"commit", "dirty", "python", "versions", "seed", "config", "data_digest"} | computer
+    assert provenance["threads"] == int(os.environ["TF_NUM_INTRAOP_THREADS"])
+    assert provenance["processor"].split()[0] == platform.machine()
     assert provenance["versions"]["tensorflow"] == version("tensorflow")
     assert provenance["versions"]["keras"] == version("keras")
     assert (provenance["seed"], provenance["data_digest"]) == (11, "abc")
@@ -199,6 +204,14 @@ def test_timings_gather_in_one_file_apart_from_the_results(config):
     record_timings(config, training_seconds=2.0)
     timings = json.loads((config.reports / "timings.json").read_text())
     assert timings == {"training_seconds": 2.0, "test_seconds": 1}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff", b"null"])
+def test_a_damaged_result_names_the_notebook(config, content):
+    path = write_results(config, "01_eda", {}, "abc")
+    path.write_bytes(content)
+    with pytest.raises(MissingResultError, match=rf"{path} is damaged: run notebooks/01_eda.ipynb again"):
+        read_results(config, "01_eda")
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff", b"null"])

@@ -74,3 +74,23 @@ def test_keras_that_was_imported_with_another_backend_is_said(monkeypatch):
     backends.append("jax")
     with pytest.raises(ImportError, match="imported before facelib, with the backend jax; .* set KERAS_BACKEND=tensor"):
         importlib.reload(facelib)
+
+
+def look_at_threads(**environment):
+    code = (
+        "import numpy, facelib, os; from facelib.results import describe_computer\n"
+        "print(os.environ['OMP_NUM_THREADS'], os.environ['OPENBLAS_NUM_THREADS'], describe_computer()['threads'])"
+    )
+    kept = {name: value for name, value in os.environ.items() if "THREADS" not in name}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=kept | environment
+    )
+    return done.stdout or done.stderr.splitlines()[-1]
+
+
+def test_two_threads_compute_whatever_the_machine_has():
+    assert look_at_threads() == look_at_threads(FACELIB_THREADS="") == "2 2 2\n"
+    assert look_at_threads(FACELIB_THREADS="16") == "16 16 16\n"
+    assert look_at_threads(TF_NUM_INTRAOP_THREADS="1", OMP_NUM_THREADS="3") == "3 2 1\n"
+    for wrong in ("two", "0", "-1", "1.5", "\u0661"):
+        assert look_at_threads(FACELIB_THREADS=wrong).startswith(f"ImportError: FACELIB_THREADS={wrong!r} is no number")

@@ -21,7 +21,9 @@ def check_results(results: Path, names: list[str]) -> str:
         if not path.exists():
             raise PublishingError(f"{path} is missing: the notebook {name} has to write it")
         content = json.loads(path.read_text())
-        described = {"data": content["data"], **content["provenance"]["config"]}
+        provenance = content["provenance"]
+        computer = {key: provenance[key] for key in ("threads", "processor")}
+        described = {"data": content["data"], **computer, **provenance["config"]}
         first = first or (path, described)
         keys = sorted(key for key in described if described[key] != first[1].get(key))
         if keys:

@@ -15,6 +15,7 @@ from facelib.publishing.death import count_kills, explain, last_words
 # as MATPLOTLIBRC, KERAS_*, TF_*, XLA_FLAGS, OMP_NUM_THREADS or PYTHONOPTIMIZE, could change what it computes or draws.
 KEPT = {"HOME", "LANG", "LANGUAGE", "LOGNAME", "MPLCONFIGDIR", "PATH", "PYTHONDONTWRITEBYTECODE", "USER"}
 KEPT_PREFIXES = ("CUDA_", "DYLD_", "FACELIB_", "GIT_", "LC_", "LD_", "XDG_")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 INSIDE = "facelib.publishing.inside"
 
 
@@ -82,6 +83,7 @@ def build_environment(folder: Path, progress: Path) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),  # this very facelib
         "TMPDIR": str(folder),
+        **dict.fromkeys(THREADS, os.environ["FACELIB_THREADS"]),
     }
 
 
