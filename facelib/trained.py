@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,7 +68,7 @@ def read_training(profile: str) -> tuple[Config, dict]:
         settings = results["provenance"]["config"]
         config = Config(**{**settings, "test_crop": tuple(settings["test_crop"])})
         missing = {*PARTS, "texture_components", "validation_threshold", "calibration", "data"} - results.keys()
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is damaged, or of another version ({error}): {AGAIN}{profile}") from None
     if missing:
         raise CheckpointError(f"{path} is of another version, without {min(missing)}: {AGAIN}{profile}")
