@@ -30,6 +30,7 @@ def test_a_kernel_gets_where_things_are_and_nothing_that_changes_results(tmp_pat
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PYTHONPATH", "/packages")
     environment = build_environment(tmp_path, tmp_path / "progress")
+    assert {environment.pop(name) for name in kernel.THREADS} == {os.environ["FACELIB_THREADS"]}
     assert KEPT.items() <= environment.items() and not set(OTHERS) & set(environment)
     assert environment["PYTHONPATH"] == f"{ROOT}{os.pathsep}/packages"
 
