@@ -361,15 +361,18 @@ def test_merged_notebook_is_numbered_through_and_runs_in_one_kernel(good, tmp_pa
     assert "smoke" in outputs(tmp_path / "executed.ipynb")
 
 
-def test_zip_holds_the_three_files_and_has_the_same_bytes_on_every_run(good, tmp_path):
+def test_zip_holds_the_four_files_and_has_the_same_bytes_on_every_run(good, tmp_path):
     report = tmp_path / "report.pdf"
     report.write_bytes(b"%PDF")
-    arguments = 2 * [good / "first" / "01_good.ipynb"], report, tmp_path
+    manifest = tmp_path / "manifest.json"
+    manifest.write_bytes(b"{}")
+    (tmp_path / "results").mkdir()
+    arguments = 2 * [good / "first" / "01_good.ipynb"], report, tmp_path / "results", manifest
     content = build_submission(*arguments)
     assert content == build_submission(*arguments)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        assert archive.namelist() == ["facelib.html", "facelib.ipynb", "report.pdf"]
-        assert archive.read("report.pdf") == b"%PDF"
+        assert archive.namelist() == ["facelib.html", "facelib.ipynb", "manifest.json", "report.pdf"]
+        assert archive.read("report.pdf") == b"%PDF" and archive.read("manifest.json") == b"{}"
         assert b"<math" in archive.read("facelib.html")
         assert {entry.date_time for entry in archive.infolist()} == {(2020, 1, 1, 0, 0, 0)}
 
@@ -381,8 +384,11 @@ def test_zip_does_not_depend_on_the_order_of_its_files():
 # --- checks ----------------------------------------------------------------------------------------------------------
 
 
-def write_result(folder, name, data="drawn", **config):
-    content = {"data": data, "provenance": {"config": {"gamma": 64.0} | config}}
+def write_result(folder, name, data="drawn", threads=2, **config):
+    content = {
+        "data": data,
+        "provenance": {"threads": threads, "processor": "x86_64", "config": {"gamma": 64.0} | config},
+    }
     (folder / f"{name}.json").write_text(json.dumps(content))
 
 
@@ -393,7 +399,12 @@ def test_results_of_one_run_pass(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"), [({"gamma": 32.0}, "gamma is 32.0 and 64.0"), ({"data": "real"}, "data is real")]
+    ("change", "message"),
+    [
+        ({"gamma": 32.0}, "gamma is 32.0 and 64.0"),
+        ({"data": "real"}, "data is real"),
+        ({"threads": 4}, "threads is 4 and 2"),
+    ],
 )
 def test_results_of_two_runs_are_an_error(tmp_path, change, message):
     write_result(tmp_path, "01_a")
