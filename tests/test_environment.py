@@ -22,8 +22,8 @@ DIRECT = [Requirement(line) for line in INSTALLED]
 LOCKED = [Requirement(line) for line in re.findall(r"^([a-z0-9][^\\\n]*==[^\\\n]*?) *\\?$", LOCK, re.MULTILINE)]
 # distributions whose package has another name
 PACKAGES = {
-    "beautifulsoup4": "bs4", "ipython": "IPython", "jupyter-client": "jupyter_client", "opencv-python-headless": "cv2", "pillow": "PIL", "pyyaml": "yaml",
-    "scikit-learn": "sklearn",
+    "beautifulsoup4": "bs4", "ipython": "IPython", "jupyter-client": "jupyter_client",
+    "opencv-python-headless": "cv2", "pillow": "PIL", "pyyaml": "yaml", "scikit-learn": "sklearn",
 }  # fmt: skip
 
 
