@@ -177,3 +177,24 @@ def test_what_a_cell_runs_is_shown_and_no_more(tmp_path, capfd):
     execute(notebook, tmp_path / "out.ipynb", {})
     assert outputs(tmp_path / "out.ipynb") == "out\n"
     assert "out" not in capfd.readouterr().out
+
+
+PRODUCTS = (
+    "import hashlib, os\nimport numpy as np",
+    "x = np.random.default_rng(0).normal(size=(700, 900))",
+    "print(hashlib.sha256((x @ x.T).tobytes()).hexdigest(), hashlib.sha256(np.linalg.eigh(x.T @ x)[0]).hexdigest())",
+)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="a process can be bound to a core on Linux only")
+def test_numpy_computes_the_same_bytes_on_one_core(tmp_path):
+    """Though OpenBLAS takes no more threads than cores from a variable."""
+    notebook = write_notebook(tmp_path / "a.ipynb", *PRODUCTS)
+    execute(notebook, tmp_path / "all.ipynb", {})
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        execute(notebook, tmp_path / "one.ipynb", {})
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert outputs(tmp_path / "one.ipynb") == outputs(tmp_path / "all.ipynb") != ""

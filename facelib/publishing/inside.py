@@ -3,6 +3,7 @@
 import os
 
 from ipykernel.iostream import OutStream
+from threadpoolctl import threadpool_limits
 
 
 class Stream(OutStream):
@@ -17,10 +18,15 @@ class Stream(OutStream):
 
 
 def load_ipython_extension(_) -> None:
-    """Import matplotlib where no `matplotlibrc` lies: it reads that of the working folder before any other."""
+    """Settings that no variable gives.
+
+    matplotlib is imported where no `matplotlibrc` lies: it reads that of the working folder before any other. NumPy's
+    products are cut by the number of threads, which OpenBLAS takes from a variable only up to the number of cores.
+    """
     working_folder = os.getcwd()
     os.chdir(os.environ["TMPDIR"])
     try:
-        import matplotlib  # noqa: F401
+        import matplotlib  # noqa: F401, which imports NumPy
     finally:
         os.chdir(working_folder)
+    threadpool_limits(int(os.environ["FACELIB_THREADS"]), "blas")
