@@ -115,7 +115,9 @@ def sweep(folder: Path) -> list[Path]:
     """Remove what processes that are no more were writing anywhere below `folder`, and return the paths."""
     found = []
     for parent, folders, names in os.walk(folder):
-        left = [name for name in (*folders, *names) if (match := UNFINISHED.fullmatch(name)) and not _alive(match[1])]
+        left = [
+            name for name in (*folders, *names) if (match := UNFINISHED.fullmatch(name)) and not is_alive(int(match[1]))
+        ]
         found += [Path(parent, name) for name in left]
         folders[:] = [name for name in folders if name not in left]
     for path in found:
@@ -123,9 +125,10 @@ def sweep(folder: Path) -> list[Path]:
     return found
 
 
-def _alive(process):
+def is_alive(process: int) -> bool:
+    """Whether there is a process of this number, whoever's it is."""
     try:
-        os.kill(int(process), 0)
+        os.kill(process, 0)  # sends nothing
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:

@@ -101,6 +101,17 @@ def test_just_the_step_of_what_is_damaged_runs_again(root, capsys, name, damage)
     assert capsys.readouterr().err == "" and make(root, 400) == []
 
 
+def test_a_damaged_target_of_a_changed_source_is_made_again(root, capsys):
+    notebook = targets(root)[0]
+    notebook.write_bytes(b"damaged")
+    write(root / "a.ipynb", "another", 1)
+    run_guard(root)
+    assert [line.split()[2:5] for line in capsys.readouterr().err.splitlines()] == [
+        ["is", "damaged:", "it"], ["was", "made", "of"],
+    ]  # fmt: skip
+    assert not notebook.exists()
+
+
 def test_several_damages_are_mended_at_once(root, capsys):
     before = contents(root)
     for name in (*SIDES, "reports/smoke/report.pdf"):

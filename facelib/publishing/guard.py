@@ -35,9 +35,9 @@ def mend(targets: list[Path], folders: tuple[Path, ...]) -> None:
             continue
         changes = {path: fault for path, fault in find_changes(record.made).items() if path not in known}
         known |= record.made.keys()
+        changed = [path for path in find_changes(record.of) if _is_unseen(path, target, known)]
         for path, fault in changes.items():
             _remove(ROOT / path, folders, fault)
-        changed = [path for path in find_changes(record.of) if _is_unseen(path, target, known)]
         for path in changed:
             say(f"{target} was made of another {path}: it is made again")
         if changes or changed:

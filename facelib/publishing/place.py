@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from facelib.files import temporary_folder
+from facelib.files import is_alive, temporary_folder
 from facelib.publishing import PublishingError
 
 PREFIX = "facelib-"  # then the owner's process id, and 8 letters
@@ -57,11 +57,6 @@ def _is_left_over(entry: os.DirEntry) -> bool:
     if not name or not entry.is_dir(follow_symlinks=False):
         return False
     try:
-        if entry.stat(follow_symlinks=False).st_uid != os.geteuid():
-            return False
-        os.kill(int(name[1]), 0)  # sends nothing
-    except ProcessLookupError:
-        return True
-    except OSError:  # somebody else's process, or the folder is gone already
+        return entry.stat(follow_symlinks=False).st_uid == os.geteuid() and not is_alive(int(name[1]))
+    except OSError:  # it is gone already
         return False
-    return False
