@@ -130,8 +130,8 @@ def restore_run(folder: Path, groups: dict) -> dict | None:
         return None
     try:
         state, _ = read_checkpoint(last)
-        whole = best.exists() and hashlib.sha256(best.read_bytes()).hexdigest() == state["best_file"]
-        if not whole and state["best_epoch"] < len(state["history"]):
+        whole = best.exists() and hashlib.sha256(best.read_bytes()).hexdigest() == state.get("best_file")
+        if not whole and state.get("best_epoch", 0) < len(state["history"]):
             raise DamagedCheckpointError(f"{best} is missing or damaged")
     except DamagedCheckpointError as error:
         say(f"{error}: training begins anew")

@@ -8,6 +8,7 @@ from pathlib import Path
 from facelib.files import UnwritableError
 from facelib.progress import say
 
+LOCK = ".lock"  # the name of a lock file, in the folder that it is for
 HELD = "FACELIB_LOCK"  # the lock that this process has from its parent
 
 

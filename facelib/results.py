@@ -13,14 +13,13 @@ from pathlib import Path
 
 from facelib.config import ROOT, Config
 from facelib.files import note_made, write_atomically
-from facelib.locks import hold
+from facelib.locks import LOCK, hold
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pillow", "opencv-python-headless")
 NO_CODE = ("data", "reports/experiments*.csv")  # inputs, and what the study writes
 LINKED = ("data", "reports")  # can be links, which git takes for a change
 # of processors, by which libraries choose how to compute
 INSTRUCTIONS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "sve", "bf16")
-LOCK = ".lock"  # in the folder of derived data
 REDIRECTS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from facelib.alarms import alarm, stop_if_broken
 from facelib.checkpoint import restore_run, save_run
-from facelib.locks import hold
+from facelib.locks import LOCK, hold
 from facelib.memory import CrossBatchMemory
 from facelib.pairwise import positive_mask
 from facelib.progress import track
@@ -130,7 +130,7 @@ def train(learner: Learner, batches, schedule: Schedule, validate=None):
             and with a folder its batch is in ``step_<number>.npz``, and the state of the last epoch in ``last.npz``.
         CheckpointError: the saved state does not fit.
     """
-    with hold(schedule.folder / ".lock", "training") if schedule.folder else nullcontext():
+    with hold(schedule.folder / LOCK, "training") if schedule.folder else nullcontext():
         yield from _train(learner, batches, schedule, validate)
 
 
@@ -183,7 +183,7 @@ def _train(learner, batches, schedule, validate):
         if schedule.folder:
             score = record.get("validation_roc_auc", step)
             improved = score > state["best"]
-            state["best"] = max(score, state["best"])
+            state["best"] = score if improved else state["best"]
             save_run(schedule.folder, groups, state, improved)
         yield record
         measured, start = [], time.perf_counter()

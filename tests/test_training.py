@@ -479,6 +479,19 @@ def test_best_holds_the_epoch_with_the_best_validation(tmp_path):
         np.testing.assert_array_equal(variable, value)
 
 
+@pytest.mark.parametrize("figures", [[math.nan, 0.5, 0.9], [0.5, math.nan, 0.9], [math.nan] * 3])
+def test_a_validation_that_is_no_number_is_not_the_best(tmp_path, figures):
+    def run(epochs):
+        learner = build_learner()
+        validate = lambda: {"validation_roc_auc": figures[int(learner.optimizer.iterations) // 2 - 1]}  # noqa: E731
+        return list(train(learner, batches, Schedule(epochs, 2, tmp_path), validate))
+
+    run(2)
+    assert len(run(3)) == 3
+    if 0.9 in figures:
+        assert restore_checkpoint(tmp_path / "best.npz", {"model": build_model().variables}) == {"epoch": 3}
+
+
 def test_without_validation_the_last_epoch_is_kept(tmp_path):
     learner = build_learner()
     list(train(learner, batches, Schedule(3, 2, tmp_path)))

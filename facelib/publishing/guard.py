@@ -10,11 +10,10 @@ from pathlib import Path
 
 from facelib.config import ROOT, load_config
 from facelib.files import sweep
-from facelib.locks import keep
+from facelib.locks import LOCK, keep
 from facelib.progress import say
 from facelib.publishing import run
 from facelib.publishing.manifest import find_changes, is_stamp, read_record
-from facelib.results import LOCK
 
 
 def mend(targets: list[Path], folders: tuple[Path, ...]) -> None:
