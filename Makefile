@@ -235,8 +235,9 @@ picture: docs/pipeline.png
 docs/pipeline.png: docs/pipeline.py | $(READY)
 	@$(PYTHON) $<
 
+# Waits for a run that is at work there; without an environment there is none.
 clean:
-	rm -rf $(REPORTS)
+	@if [ -x $(PYTHON) ]; then $(PUBLISH).guard $(PROFILE) 'make clean' -- rm -rf $(REPORTS); else rm -rf $(REPORTS); fi
 
 distclean:
 	rm -rf $(PROFILES:%=reports/%) reports/bench.* data/interim .venv .bench-venv facelib.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from facelib.folders import describe_unread, printable
 from facelib.profiles import PROFILES
-from facelib.startup import load_tensorflow, print_any_name
+from facelib.startup import load_tensorflow, run_command
 
 
 def _rate(text: str) -> float:
@@ -42,7 +42,7 @@ def _path(text: str) -> Path:
 
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options."""
-    parser = argparse.ArgumentParser("python -m facelib", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser("python -m facelib", description="Use the model that `make all` trained.")
     parser.epilog = "exit codes: 0 an answer, also `different people`; 1 something cannot be used; 2 wrong usage"
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -166,15 +166,11 @@ def _list_problems(problems, most=20):
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command and return its exit code; a mistake is one message, never a stack trace."""
-    print_any_name()
     arguments = build_parser().parse_args(argv)
     warnings.filterwarnings("ignore", module=r"PIL\.")  # on broken files, which are refused with a reason
-    try:
+
+    def run():
         load_tensorflow()
         arguments.run(arguments)
-    except (ValueError, OSError, ImportError) as error:
-        print("\n".join(map(printable, f"error: {error}".split("\n"))), file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+
+    return run_command(run, (ValueError, OSError, ImportError))

@@ -157,9 +157,9 @@ def restore_alignment(path: Path) -> FaceAlignment:
 
 
 def _congeal(layer, pixels, rows):
-    glance = tf.function(lambda images: look(tf.cast(images, tf.float32)))
+    glance = tf.function(lambda images: look(tf.cast(images, tf.float32)), autograph=False)
     looks = _in_batches(glance, pixels[rows[:: -(-len(rows) // FACES)]])
-    find = tf.function(layer.find, reduce_retracing=True)
+    find = tf.function(layer.find, reduce_retracing=True, autograph=False)
     parameters = np.zeros((len(looks), 4), np.float32)
     for _ in track(range(ROUNDS), "mean face", "rounds"):
         face = _in_batches(lambda *batch: sample(*batch, X, Y), looks, parameters).mean(axis=(0, 2), dtype=np.float64)

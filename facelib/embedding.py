@@ -35,7 +35,8 @@ def build_embedder(model, flip_average: bool = False, batch_size: int = 64, trac
         return tf.math.l2_normalize(embeddings, axis=1)
 
     if traced:
-        forward = tf.function(forward, input_signature=[tf.TensorSpec((None, SIZE, SIZE, 3), tf.uint8)])
+        signature = [tf.TensorSpec((None, SIZE, SIZE, 3), tf.uint8)]
+        forward = tf.function(forward, signature, autograph=False)
         forward = forward.get_concrete_function()  # TensorFlow warns where one tf.function after another is traced late
 
     def embedder(pixels, rows=None):

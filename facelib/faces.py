@@ -132,7 +132,7 @@ def align_faces(layer, pixels: np.ndarray, path: Path) -> np.ndarray:
     """
 
     def aligned():
-        align = tf.function(layer, input_signature=[tf.TensorSpec((None, SIZE, SIZE, 3), tf.uint8)])
+        align = tf.function(layer, input_signature=[tf.TensorSpec((None, SIZE, SIZE, 3), tf.uint8)], autograph=False)
         for start in track(range(0, len(pixels), BATCH), "aligning", f"batches of {BATCH} images"):
             for image in align(pixels[start : start + BATCH]).numpy().astype(np.uint8):
                 yield image, checksum(image)

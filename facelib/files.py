@@ -12,8 +12,9 @@ from pathlib import Path
 
 JOURNAL = "FACELIB_JOURNAL"  # a file to list in what is made, where a run asks for it
 UNFINISHED = re.compile(r"\.(\d+)-[0-9a-f]{8}\.unfinished")  # of the process that is at work on it
-# what the disk says when it is full, broken or read-only; the file is not named then
-FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+# what the disk says when it is full, broken or read-only, and what helps; the file is not named then
+REMEDIES = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room, or choose another disk")
+REMEDIES |= dict.fromkeys((errno.EIO, errno.EROFS), "choose another disk")
 
 
 class UnwritableError(OSError):
@@ -39,11 +40,9 @@ def unfinished(path: Path):
         os.replace(partial, path)
         _sync(path.parent)
     except OSError as error:
-        if error.errno in FAULTS:
-            raise UnwritableError(
-                f"{path} cannot be written: {error.strerror}; make room, or choose another disk"
-            ) from None
-        raise
+        if error.errno not in REMEDIES:
+            raise
+        raise UnwritableError(f"{path} cannot be written: {error.strerror}; {REMEDIES[error.errno]}") from None
     finally:
         for leftover in (partial, old):
             _remove(leftover)
@@ -94,13 +93,19 @@ def temporary_folder() -> Path:
     """The folder for temporary files: TMPDIR where that is set, else the system's.
 
     Raises:
-        UnwritableError: TMPDIR is no folder that can be written to, where Python would take another one without a word.
+        UnwritableError: nothing can be written to TMPDIR, where Python would take another folder without a word.
     """
     wanted = os.environ.get("TMPDIR")
-    found = tempfile.gettempdir()
-    if wanted and os.path.abspath(wanted) != os.path.abspath(found):
-        raise UnwritableError(f"TMPDIR={wanted} is no folder that can be written to: make it one, or unset TMPDIR")
-    return Path(found)
+    if not wanted:
+        return Path(tempfile.gettempdir())
+    try:
+        with tempfile.TemporaryFile(dir=wanted) as file:
+            file.write(b"full?")
+            file.flush()
+    except OSError as error:
+        remedy = REMEDIES.get(error.errno, "name a folder that can be written to, or unset TMPDIR")
+        raise UnwritableError(f"TMPDIR={wanted} cannot be written to: {error.strerror}; {remedy}") from None
+    return Path(wanted)
 
 
 def note_made(path: Path) -> Path:

@@ -54,7 +54,7 @@ def fit_texture(config: Config, split: Split) -> keras.Model:
 def _fit(config, model, pixels, labels):
     # the projection of the texture network `model`, to tell apart the people `labels` (n,) in `pixels`
     layer = TextureFeatures()
-    forward = tf.function(layer, input_signature=[tf.TensorSpec((None, SIZE, SIZE, 3), tf.uint8)])
+    forward = tf.function(layer, input_signature=[tf.TensorSpec((None, SIZE, SIZE, 3), tf.uint8)], autograph=False)
 
     def features_of(images):
         for start in track(range(0, len(images), BATCH), "texture", f"batches of {BATCH} images"):

@@ -155,7 +155,7 @@ def _train(learner, batches, schedule, validate):
 
     @functools.cache
     def compiled(select):
-        return tf.function(lambda *batch: train_step(learner, select, *batch))
+        return tf.function(lambda *batch: train_step(learner, select, *batch), autograph=False)
 
     seconds = history[-1]["seconds"] if history else 0.0
     bar = track(range(first_step, steps), "training", "steps")

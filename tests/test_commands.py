@@ -15,6 +15,7 @@ from PIL import Image
 from facelib import commands, export, verifier
 from facelib.commands import main
 from facelib.config import ROOT
+from facelib.startup import TRACE
 from facelib.verifier import load_verifier
 
 
@@ -168,7 +169,7 @@ def test_a_crop_that_is_none_is_named(text, capsys):
 
 
 def test_the_module_is_the_command():
-    done = subprocess.run([sys.executable, "-m", "facelib", "--help"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-OO", "-m", "facelib", "--help"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and all(name in done.stdout for name in ("verify", "embed", "evaluate", "export"))
     assert "exit codes: 0 an answer" in done.stdout
     done = subprocess.run([sys.executable, "-m", "facelib", "verify"], cwd=ROOT, capture_output=True, text=True)
@@ -260,6 +261,17 @@ def test_evaluate_shows_every_threshold(run, tmp_path):
     assert code == 0 and json.loads(out)["pairs"] == 4
     code, _, err = run("evaluate", "--pairs", tmp_path / "none.txt", "--images", tmp_path)
     assert code == 1 and err.startswith(f"error: {tmp_path}/none.txt: cannot be read")
+
+
+def test_what_nobody_expected_is_one_line_with_its_kind(monkeypatch, capsys):
+    def surprised():
+        raise KeyError("a\n b")
+
+    monkeypatch.delenv(TRACE, raising=False)
+    monkeypatch.setattr(commands, "load_tensorflow", surprised)
+    assert main(["verify", "a.jpg", "b.jpg"]) == 1
+    message = rf"error: KeyError: 'a\\n b' \(facelib/commands.py:\d+, {TRACE}=1 shows the whole trace\)\n"
+    assert re.fullmatch(message, capsys.readouterr().err)
 
 
 def test_an_interruption_is_no_stack_trace(monkeypatch):

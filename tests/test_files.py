@@ -92,10 +92,21 @@ def test_temporary_files_lie_where_tmpdir_says_or_it_is_said(tmp_path, monkeypat
 
     assert look(tmp_path) == look(f"{tmp_path}/") == tmp_path
     (tmp_path / "file").write_text("")
-    for name in ("nowhere", "file"):
-        with pytest.raises(UnwritableError, match=f"TMPDIR={tmp_path / name} is no folder that can be written"):
+    for name, reason in {"nowhere": "No such file or directory", "file": "Not a directory"}.items():
+        message = f"TMPDIR={tmp_path / name} cannot be written to: {reason}; name a folder that can"
+        with pytest.raises(UnwritableError, match=message):
             look(tmp_path / name)
     assert look("") == Path(tempfile.gettempdir())
+
+
+def test_a_full_disk_of_temporary_files_is_called_full(tmp_path, monkeypatch):
+    def full(**_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(UnwritableError, match=f"TMPDIR={tmp_path} cannot be written to: No space left .*; make room"):
+        temporary_folder()
 
 
 # space

@@ -86,7 +86,7 @@ FLOORS = {
     "verifier": {"cohort", "embedding", "folders", "images", "pairs", "progress", "trained"},
     "evaluation": {"files", "intervals", "lfw", "pairs", "parity", "progress", "protocols", "verification", "verifier"},
     "export": {"cartoon", "cohort", "config", "embedding", "files", "images", "normalisation", "synthetic", "trained"},
-    "startup": set(),
+    "startup": {"files", "folders"},
     "commands": {"dyads", "evaluation", "export", "files", "folders", "profiles", "protocols", "startup", "verifier"},
     "__main__": {"commands"},
     "experiments/study": {"config", "profiles"},

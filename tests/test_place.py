@@ -146,5 +146,5 @@ def test_the_place_of_sockets_is_short_enough_and_the_wanted_one_where_that_is(t
 def test_a_folder_for_temporary_files_that_is_missing_is_said(tmp_path, set_tmpdir):
     set_tmpdir(tmp_path / "nowhere")
     notebook = write_notebook(tmp_path / "a.ipynb", "1")
-    with pytest.raises(UnwritableError, match=f"TMPDIR={tmp_path}/nowhere is no folder that can be written to"):
+    with pytest.raises(UnwritableError, match=f"TMPDIR={tmp_path}/nowhere cannot be written to: No such file"):
         execute(notebook, tmp_path / "out" / "a.ipynb", {})

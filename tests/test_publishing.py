@@ -18,7 +18,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from facelib import files
 from facelib.config import ConfigError
 from facelib.files import UnwritableError
-from facelib.publishing import TRACE, PublishingError, run
+from facelib.publishing import PublishingError, run
 from facelib.publishing import execute as publishing_execute
 from facelib.publishing.checks import check_notebooks, check_results
 from facelib.publishing.execute import execute, find_problem
@@ -27,6 +27,7 @@ from facelib.publishing.html import find_banner, read_heading, render_page, writ
 from facelib.publishing.report import compile_report, measure_body
 from facelib.publishing.stamp import write_stamp
 from facelib.publishing.submission import build_submission, merge_notebooks, pack
+from facelib.startup import TRACE
 
 # --- execute ---------------------------------------------------------------------------------------------------------
 
@@ -136,7 +137,8 @@ def test_a_full_disk_is_said_with_the_temporary_folder(tmp_path, monkeypatch, en
 
     monkeypatch.setattr("papermill.engines.write_ipynb", write)
     message = ended(lambda: execute(write_notebook(tmp_path / "a.ipynb"), tmp_path / "out.ipynb", {}))
-    assert re.search(rf"No space left on device: '.*/facelib-{os.getpid()}-\w{{8}}'; make room there$", message)
+    place = rf"'.*/facelib-{os.getpid()}-\w{{8}}'"
+    assert re.search(rf"No space left on device: {place}; make room, or choose another disk$", message)
 
 
 def test_execute_refuses_what_is_no_notebook(tmp_path):
@@ -167,14 +169,15 @@ def test_a_cell_that_never_ran_is_a_problem(good):
 
 
 @pytest.fixture
-def ended(monkeypatch):
+def ended(monkeypatch, capsys):
     """Function that runs a command's `main`, which fails, and returns what it says last."""
     monkeypatch.delenv(TRACE, raising=False)
 
     def end(main):
         with pytest.raises(SystemExit) as ending:
             run(main)
-        return ending.value.code  # a text, which is exit code 1
+        assert ending.value.code == 1
+        return capsys.readouterr().err.splitlines()[-1]
 
     return end
 
@@ -195,7 +198,7 @@ def test_commands_end_with_one_message_and_no_trace(error, ended):
         (ValueError("one\n  two"), "ValueError: one two"),
         (MemoryError(), "MemoryError"),
         (OSError(errno.EMFILE, "Too many open files"), f"OSError: [Errno {errno.EMFILE}] Too many open files"),
-        (OSError(errno.ENOSPC, "No space"), f"OSError: [Errno {errno.ENOSPC}] No space; make room there"),
+        (OSError(errno.ENOSPC, "Full"), f"OSError: [Errno {errno.ENOSPC}] Full; make room, or choose another disk"),
     ],
 )
 def test_what_nobody_expected_is_one_line_with_its_kind_and_place(error, message, ended, tmp_path, monkeypatch):
@@ -238,6 +241,16 @@ def test_page_holds_formulas_figures_and_anchors_and_loads_nothing(good):
 def test_equal_headings_have_anchors_of_their_own():
     page = render_page(new_notebook(cells=[new_markdown_cell("# A\n\n## Findings\n\n## Findings")]), "a")
     assert 'id="Findings"' in page and page.count('id="Findings') == 2 and page.count('id="Findings"') == 1
+
+
+def test_a_template_of_the_users_is_not_taken(good, tmp_path, monkeypatch):
+    folder = tmp_path / "nbconvert" / "templates" / "basic"
+    folder.mkdir(parents=True)
+    (folder / "conf.json").write_text("{broken")
+    (folder / "page.html.j2").write_text("the user's")
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    page = render_page(nbformat.read(good / "first" / "01_good.ipynb", 4), "01_good")
+    assert "the user's" not in page and "<h1" in page
 
 
 def test_pages_have_the_same_bytes_on_every_run(good):

@@ -3,6 +3,7 @@
 import argparse
 import json
 import re
+import sys
 from html import escape
 from pathlib import Path
 
@@ -22,6 +23,13 @@ BANNER = (
 )
 
 
+class Exporter(HTMLExporter):
+    """nbconvert's pages from the templates that are installed with it, whatever a user has of that name."""
+
+    def get_prefix_root_dirs(self) -> list[str]:
+        return [str(Path(sys.prefix, "share", "jupyter"))]
+
+
 def find_banner(results: Path) -> str:
     """What every page has to say about the data, from the JSON files in the folder `results`; empty for photographs."""
     files = sorted(results.glob("*.json"))
@@ -39,7 +47,7 @@ def render_page(
     Raises:
         PublishingError: a formula without MathML, or something that a reader without network would not see.
     """
-    exporter = HTMLExporter(
+    exporter = Exporter(
         template_name="basic",
         template_file="page.html.j2",
         extra_loaders=[FileSystemLoader(FOLDER)],
