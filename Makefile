@@ -26,32 +26,11 @@ endif
 
 ifneq ($(filter experiments,$(MAKECMDGOALS)),)
 ifneq ($(SET)$(filter command environment,$(firstword $(origin PROFILE))),)
-$(error make experiments takes neither SET nor PROFILE: facelib/experiments/study.py declares its settings)
+$(error make experiments takes neither SET nor PROFILE: facelib/study/plan.py declares its settings)
 endif
 endif
 
 NOTEBOOKS := 01_eda 02_dataset 03_loss_derivation 04_model 05_mining 06_training 07_lfw_test 08_experiments
-
-# What each notebook imports from facelib, with what that imports in turn. tests/test_makefile.py compares this with the
-# code, and prints the line to put here when it differs.
-IMPORTS_01 := alignment breakdown cartoon checkpoint config duplicates dyads faces files folders identities image_files images intervals jpeg lettering lfw locks pairs parity pixels plots profiles progress results synthetic verification
-IMPORTS_02 := alarms augmentation checkpoint cohort config configured congealing dataset duplicates embedding faces files folders identities image_files images jpeg lettering locks losses memory mining models normalisation pairwise permutation pixels plots profiles progress recipe results sampling similarity_transform training verification
-IMPORTS_03 := config files folders lettering locks losses pairwise plots profiles progress results
-IMPORTS_04 := alarms augmentation checkpoint cohort config configured congealing dataset duplicates embedding faces files folders identities image_files images jpeg lettering locks losses memory mining models normalisation pairwise permutation pixels plots profiles progress recipe results sampling similarity_transform training verification
-IMPORTS_05 := alarms augmentation checkpoint cohort config configured congealing dataset duplicates embedding faces files folders identities image_files images jpeg lettering locks losses memory mining models normalisation pairwise permutation pixels plots profiles progress recipe results sampling similarity_transform training verification
-IMPORTS_06 := alarms all_pairs augmentation calibration checkpoint cohort config configured congealing dataset discriminant duplicates dyads embedding faces files folders identities image_files images intervals jpeg lettering locks losses memory mining models normalisation pairwise permutation pixels plots profiles progress recipe results sampling similarity_transform streams texture thresholds training verification
-IMPORTS_07 := all_pairs breakdown calibration cartoon checkpoint cohort config configured congealing duplicates dyads embedding exploration faces files folders identities image_files images intervals jpeg lettering lfw locks models normalisation pairs pixels plots profiles progress protocols results similarity_transform synthetic texture thresholds trained verification
-IMPORTS_08 := config experiments/study experiments/summary experiments/table files folders lettering locks plots profiles progress results
-
-# The notebooks whose results each notebook reads.
-NEEDS_01 :=
-NEEDS_02 := 01_eda
-NEEDS_03 :=
-NEEDS_04 := 02_dataset
-NEEDS_05 := 02_dataset
-NEEDS_06 := 01_eda
-NEEDS_07 := 01_eda 06_training
-NEEDS_08 :=
 
 ifeq ($(origin VENV),undefined)
 VENV := .venv
@@ -66,9 +45,9 @@ unexport PYTHONOPTIMIZE PYTHONWARNINGS
 REPORTS := reports/$(PROFILE)
 STAMP := data/interim/$(PROFILE)/stamp.json
 EXECUTED := $(NOTEBOOKS:%=$(REPORTS)/executed/%.ipynb)
-PUBLISH := $(PYTHON) -m facelib.publishing
-# runs a module of facelib.publishing, and records what it made of what
-STEP = $(PUBLISH).step $@ $(filter-out FORCE,$^) -- facelib.publishing
+PUBLISH := $(PYTHON) -m facelib.publish
+# runs a module of facelib.publish, and records what it made of what
+STEP = $(PUBLISH).step $@ $(filter-out FORCE,$^) -- facelib.publish
 STEPS := $(EXECUTED) $(patsubst %,$(REPORTS)/%,html/index.html html/explore.html report.pdf model_card.md checks.txt submission.zip)
 quote = '$(subst ','\'',$(1))'
 
@@ -84,7 +63,7 @@ help:
 	@echo 'make card        what the model is and is not good for -> $(REPORTS)/model_card.md'
 	@echo 'make checks      page limit, one run behind it all   -> $(REPORTS)/checks.txt'
 	@echo 'make submission  one notebook, its page, the report  -> $(REPORTS)/submission.zip'
-	@echo 'make experiments run the trials of facelib/experiments/study.py that are not over, hours -> reports/experiments.csv'
+	@echo 'make experiments run the trials of facelib/study/plan.py that are not over, hours -> reports/experiments.csv'
 	@echo '                 WORKERS=2: two at a time; ONLY="loss,P x K": these tables; LIST=1: show them, run none'
 	@echo 'make lab         work on the notebooks in JupyterLab'
 	@echo 'make test        check the code and run the tests, on every core'
@@ -148,7 +127,7 @@ endif
 
 # --- notebooks -------------------------------------------------------------------------------------------------------
 
-EXECUTION := $(patsubst %,facelib/publishing/%.py,execute inside kernel normalise)
+EXECUTION := $(patsubst %,facelib/publish/%.py,execute inside kernel normalise)
 
 # Always run, but the file changes only with the configuration or with the files in DATA.
 $(STAMP): FORCE | $(READY)
@@ -158,47 +137,48 @@ $(EXECUTED): $(REPORTS)/executed/%.ipynb: notebooks/%.ipynb $(STAMP) $(EXECUTION
 	@$(STEP).execute $< $@ --number $(firstword $(subst _, ,$*)) --of $(words $(NOTEBOOKS)) \
 	  -p profile $(PROFILE) -p data $(call quote,$(DATA)) -p overrides $(call quote,$(SET))
 
-# For a notebook such as 04_model: it depends on $(IMPORTS_04) and $(NEEDS_04).
-define depend
-$(REPORTS)/executed/$(1).ipynb: facelib/__init__.py $(patsubst %,facelib/%.py,$(IMPORTS_$(2))) $(patsubst %,$(REPORTS)/executed/%.ipynb,$(NEEDS_$(2)))
-endef
-$(foreach name,$(NOTEBOOKS),$(eval $(call depend,$(name),$(firstword $(subst _, ,$(name))))))
+# What each notebook depends on: the modules that it imports, and the notebooks whose results it reads.
+ifdef GUARDED
+include data/interim/depend.mk
+data/interim/depend.mk: $(NOTEBOOKS:%=notebooks/%.ipynb) $(wildcard facelib/*.py facelib/*/*.py)
+	@$(PUBLISH).depend $@ $(NOTEBOOKS:%=notebooks/%.ipynb)
+endif
 
 # 08 shows the trials that `make experiments` recorded, where there are any.
 $(REPORTS)/executed/08_experiments.ipynb: $(wildcard reports/experiments*.csv)
 
 # --- what is shown and handed in -------------------------------------------------------------------------------------
 
-PAGES := $(patsubst %,facelib/publishing/%,formulas.py html.py page.css page.html.j2)
+PAGES := $(patsubst %,facelib/publish/%,formulas.py html.py page.css page.html.j2)
 
 $(REPORTS)/html/index.html: $(EXECUTED) $(PAGES)
 	@$(STEP).html $(REPORTS)/html $(EXECUTED) --results $(REPORTS)/results
 
-EXPLORER := $(patsubst %,facelib/publishing/explore%,.py .html.j2 .css .js _charts.js _faces.js) $(PAGES)
+EXPLORER := $(patsubst %,facelib/publish/explore%,.py .html.j2 .css .js _charts.js _faces.js) $(PAGES)
 
 $(REPORTS)/html/explore.html: $(EXECUTED) $(EXPLORER)
 	@$(STEP).explore $@ data/interim/$(PROFILE)/explore.npz --results $(REPORTS)/results
 
-$(REPORTS)/report.pdf: $(EXECUTED) reports/report.typ reports/references.bib facelib/publishing/report.py
+$(REPORTS)/report.pdf: $(EXECUTED) reports/report.typ reports/references.bib facelib/publish/report.py
 	@$(STEP).report reports/report.typ $(REPORTS)
 
-$(REPORTS)/model_card.md: $(EXECUTED) $(addprefix facelib/publishing/model_card,.py .md)
+$(REPORTS)/model_card.md: $(EXECUTED) $(addprefix facelib/publish/model_card,.py .md)
 	@$(STEP).model_card $(REPORTS)
 
 SHOWN := $(patsubst %,$(REPORTS)/%,html/index.html html/explore.html report.pdf model_card.md)
 
-$(REPORTS)/checks.txt: $(EXECUTED) $(SHOWN) $(patsubst %,facelib/publishing/%.py,checks manifest)
+$(REPORTS)/checks.txt: $(EXECUTED) $(SHOWN) $(patsubst %,facelib/publish/%.py,checks manifest)
 	@$(STEP).checks $(REPORTS) $(EXECUTED) --shown $(SHOWN) --report reports/report.typ
 
-$(REPORTS)/submission.zip: $(REPORTS)/checks.txt $(EXECUTED) $(REPORTS)/report.pdf $(PAGES) facelib/publishing/submission.py
+$(REPORTS)/submission.zip: $(REPORTS)/checks.txt $(EXECUTED) $(REPORTS)/report.pdf $(PAGES) facelib/publish/submission.py
 	@$(STEP).submission $@ $(EXECUTED) --report $(REPORTS)/report.pdf --results $(REPORTS)/results \
 	  --manifest $(REPORTS)/manifest.json
 
 # --- experiments -----------------------------------------------------------------------------------------------------
 
-# Can be killed at any time, and started again: it goes on with what is not over. Its settings are in facelib/experiments/study.py.
+# Can be killed at any time, and started again: it goes on with what is not over. Its settings are in facelib/study/plan.py.
 experiments: $(READY)
-	@$(PYTHON) -m facelib.experiments --data $(call quote,$(DATA)) --workers $(WORKERS) \
+	@$(PYTHON) -m facelib.study --data $(call quote,$(DATA)) --workers $(WORKERS) \
 	  $(if $(ONLY),--only $(call quote,$(ONLY))) $(if $(LIST),--list)
 
 # --- the rest --------------------------------------------------------------------------------------------------------

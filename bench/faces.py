@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facelib.identities import Faces, read_identities
-from facelib.images import load_images
-from facelib.sampling import Sampler
-from facelib.synthetic import draw_face, draw_identity
+from facelib.data.drawn import draw_face, draw_identity
+from facelib.data.identities import Faces, read_identities
+from facelib.data.images import load_images
+from facelib.data.sampler import Sampler
 
 SQUARE = (62, 65, 126)  # of the frame, around the head
 

@@ -4,8 +4,8 @@ import keras
 import tensorflow as tf
 
 from bench.embeddings import SIZE, make_embeddings
-from facelib.losses import all_pairs_circle_loss, circle_loss
-from facelib.mining import select_triplets
+from facelib.learn.losses import all_pairs_circle_loss, circle_loss
+from facelib.learn.mining import select_triplets
 
 MARGIN, GAMMA, WINDOW = 0.4, 64.0, 0.1  # m; gamma; of semi-hard, in scaled similarity
 SIGNATURE = [tf.TensorSpec((None,), tf.int64), tf.TensorSpec((None, SIZE), tf.float32)]

@@ -10,15 +10,15 @@ import keras
 import tensorflow as tf
 
 from bench.faces import build_sampler, read_faces
-from facelib.augmentation import augment
 from facelib.config import load_config
-from facelib.configured import build_model, shown_size
-from facelib.dataset import build_batches
-from facelib.losses import circle_loss
-from facelib.mining import select_triplets
-from facelib.normalisation import FusedBatchNormalization
-from facelib.recipe import build_learner
-from facelib.training import train_step
+from facelib.data.augmentation import augment
+from facelib.data.dataset import build_batches
+from facelib.learn.build import build_learner
+from facelib.learn.layers import FusedBatchNormalization
+from facelib.learn.losses import circle_loss
+from facelib.learn.mining import select_triplets
+from facelib.learn.networks import build_model, shown_size
+from facelib.learn.training import train_step
 
 
 def facelib_step(folder, profile, identities, images, overrides="", keras_normalisation=False):

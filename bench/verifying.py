@@ -3,9 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from facelib.configured import has_bfloat16
-from facelib.embedding import embed, pair_scores
-from facelib.models import build_network
+from facelib.learn.embedding import embed, pair_scores
+from facelib.learn.networks import build_network, has_bfloat16
 
 
 def _network_and_pairs(network, pairs, images):

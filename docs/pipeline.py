@@ -8,10 +8,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from facelib import plots
-from facelib.augmentation import augment
 from facelib.config import Config
-from facelib.synthetic import draw_face, draw_identity
+from facelib.data.augmentation import augment
+from facelib.data.drawn import draw_face, draw_identity
+from facelib.show import plots
 
 SQUARE = (61, 64, 128)  # the crop of a face in its frame
 PEOPLE, IMAGES = 4, 4

@@ -30,11 +30,11 @@ def verify(image_a, image_b, far: float | None = None, profile: str = "laptop", 
     """Whether two images show the same person, by the model that `make all` trained for `profile`.
 
     Args:
-        image_a, image_b: paths, or pixels (112, 112, 3) uint8. crop: see `verifier.Verifier.read`.
+        image_a, image_b: paths, or pixels (112, 112, 3) uint8. crop: see `verify.Verifier.read`.
         far: take the threshold for this false accept rate, not that with the best accuracy.
 
     Returns:
-        `verifier.Verdict`: same, score, threshold, and what they stand on.
+        `verify.Verdict`: same, score, threshold, and what they stand on.
 
     Raises:
         UnreadableImageError, CropError: an image cannot be used. UnsupportedRateError: there is no threshold for `far`.
@@ -44,6 +44,6 @@ def verify(image_a, image_b, far: float | None = None, profile: str = "laptop", 
     from facelib.startup import load_tensorflow
 
     load_tensorflow()  # which takes seconds
-    from facelib.verifier import load_verifier
+    from facelib.use.verify import load_verifier
 
     return load_verifier(profile).verify(image_a, image_b, far, crop)

@@ -2,7 +2,7 @@
 
 import sys
 
-from facelib.commands import main
+from facelib.use.commands import main
 
 if __name__ == "__main__":
     sys.exit(main())

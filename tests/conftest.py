@@ -9,6 +9,7 @@ import os
 os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "-1"}
 
+import functools
 import tempfile
 
 import numpy as np
@@ -101,11 +102,11 @@ def write_faces():
 
 
 def tiny_network(name, embedding_size, bfloat16, seed, image_size=48, local_contrast=True):
-    """A network that trains in no time, in the place of `models.build_network`."""
+    """A network that trains in no time, in the place of `networks.build_network`."""
     import keras
     from keras import layers
 
-    from facelib.normalisation import FusedBatchNormalization, LocalContrastNormalization, UnitNorm
+    from facelib.learn.layers import FusedBatchNormalization, LocalContrastNormalization, UnitNorm
 
     keras.utils.set_random_seed(seed)
     inputs = keras.Input((None, None, 3))
@@ -119,9 +120,9 @@ def tiny_network(name, embedding_size, bfloat16, seed, image_size=48, local_cont
 @pytest.fixture
 def small_training(write_faces, data_folder, monkeypatch):
     """`data_folder` with 12 people of 3 to 5 images each to train on, and `tiny_network` to train."""
-    from facelib import configured
+    from facelib.learn import networks
 
-    monkeypatch.setattr(configured, "build_network", tiny_network)
+    monkeypatch.setattr(networks, "build_network", tiny_network)
     write_faces(data_folder / TRAINING_FOLDER, {str(name): 3 + name % 3 for name in range(12)})
     return data_folder
 
@@ -144,41 +145,45 @@ def config(configure):
 @pytest.fixture
 def split(config):
     """The faces of `config` by use: of 12 people, 9 to train on."""
-    from facelib import recipe
+    from facelib.learn import build
 
-    return recipe.load_split(config)
+    return build.load_split(config)
 
 
 def write_training(config):
     """Leave what notebook 06 leaves, of a network that was not trained, and what use needs of notebook 01."""
-    from facelib import configured, parity, recipe, streams, verification
     from facelib.checkpoint import save_checkpoint
-    from facelib.embedding import embed
+    from facelib.data import crop_check
+    from facelib.learn import build, networks
+    from facelib.learn.embedding import embed
+    from facelib.measure import metrics
+    from facelib.measure.operating_points import calibrate
     from facelib.results import write_results
-    from facelib.texture import join
-    from facelib.thresholds import calibrate
+    from facelib.small_sets import fusion
+    from facelib.small_sets.score_normalization import build_normalized_score, normalized_pair_scores
+    from facelib.small_sets.texture import join
 
-    split = recipe.load_split(config)
-    network, texture = configured.build_model(config), streams.fit_texture(config, split)
+    split = build.load_split(config)
+    network, texture = networks.build_model(config), fusion.fit_texture(config, split)
     save_checkpoint(config.interim / "runs" / "best.npz", {"model": network.variables}, {"epoch": 1})
     model = join(network, texture, config.texture_share)
-    cohort = streams.embed_cohort(config, split, model)
-    scores = recipe.score_with(config, split, model, cohort)()
-    threshold, accuracy = verification.best_threshold(scores, split.matched)
+    cohort = fusion.embed_cohort(config, split, model)
+    scores = build.score_with(config, split, model, functools.partial(normalized_pair_scores, cohort=cohort))()
+    threshold, accuracy = metrics.best_threshold(scores, split.matched)
     held = np.flatnonzero(split.training_labels < 0)
     embeddings = embed(model, split.faces.pixels, config.flip_average, rows=held)
     people = split.faces.table.labels[held]
-    files = {"texture": streams.texture_file(config, split.faces.digest)}
-    files["cohort"] = streams.save_cohort(cohort, config.interim / "cohorts")
+    files = {"texture": fusion.texture_file(config, split.faces.digest)}
+    files["cohort"] = fusion.save_cohort(cohort, config.interim / "cohorts")
     if config.align:
-        files["alignment"] = recipe.alignment_file(config, split.faces.digest)
+        files["alignment"] = build.alignment_file(config, split.faces.digest)
     figures = {"alignment": None}
     figures |= {name: path.relative_to(config.interim).as_posix() for name, path in files.items()}
     figures |= {"checkpoint": "runs/best.npz", "texture_components": texture.output_shape[1]}
     figures |= {"validation_pairs": len(scores), "validation_accuracy": accuracy, "validation_threshold": threshold}
-    figures["calibration"] = calibrate(people, embeddings, cohort, threshold)
+    figures["calibration"] = calibrate(build_normalized_score(embeddings, cohort), people, threshold)
     write_results(config, "06_training", figures, split.faces.digest)
-    parity.write_mean_face(config, parity.measure_faces(split.decoded))
+    crop_check.write_mean_face(config, crop_check.measure_faces(split.decoded))
     write_results(config, "01_eda", {"test_frame": [250, 250], "test_crop": CROP}, split.faces.digest)
 
 
@@ -188,8 +193,8 @@ def trained_root(tmp_path_factory):
 
     Tests leave it as it is, or copy it.
     """
-    from facelib import configured
     from facelib.config import load_config
+    from facelib.learn import networks
 
     folder = tmp_path_factory.mktemp("trained")
     for person in range(36):
@@ -202,7 +207,7 @@ def trained_root(tmp_path_factory):
     (folder / "faces" / PAIRS_FILE).write_text("1\t0\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(config_module, "ROOT", folder)
-        patch.setattr(configured, "build_network", tiny_network)
+        patch.setattr(networks, "build_network", tiny_network)
         settings = "validation_share=0.25 embedding_size=6 texture_copies=1 texture_components=5 rareness_neighbours=3"
         write_training(load_config("smoke", str(folder / "faces"), settings))
     return folder
@@ -214,10 +219,10 @@ def trained_project(trained_root, monkeypatch):
 
     What `load_verifier` keeps is of `trained_root` in every test, and stays.
     """
-    from facelib import configured
+    from facelib.learn import networks
 
     monkeypatch.setattr(config_module, "ROOT", trained_root)
-    monkeypatch.setattr(configured, "build_network", tiny_network)
+    monkeypatch.setattr(networks, "build_network", tiny_network)
     return trained_root
 
 
@@ -243,7 +248,7 @@ def data_folder(tmp_path):
 @pytest.fixture(scope="session")
 def shallow_network():
     """The reference network at d = 128. Tests leave its weights as they are."""
-    from facelib.models import build_network
+    from facelib.learn.networks import build_network
 
     return build_network("shallow_inception_resnet_v2", 128, seed=3)
 
@@ -251,6 +256,6 @@ def shallow_network():
 @pytest.fixture(scope="session")
 def residual_network():
     """The residual network at d = 256. Tests leave its weights as they are."""
-    from facelib.models import build_network
+    from facelib.learn.networks import build_network
 
     return build_network("residual", 256, seed=3)

@@ -467,7 +467,7 @@ def folds_in_order(pairs, folds):
 def peers_accuracies(distances, matched, folds=10):
     """Accuracy of each fold by the rule of facenet and insightface (`calculate_roc`).
 
-    Where it differs from `protocols.cross_validate`: folds are runs of neighbours in the list, whatever its header
+    Where it differs from `lfw_protocol.cross_validate`: folds are runs of neighbours in the list, whatever its header
     says; thresholds are 0, 0.01, ..., 3.99 of the squared distance 2 - 2 cos = 4 (1 - s), not between the scores; a
     pair is accepted where its distance is *below* the threshold; among equals it is the lowest distance, the highest
     score. They print the mean and the standard deviation of the folds: for ten, 3 times the standard error.
@@ -482,7 +482,7 @@ def peers_accuracies(distances, matched, folds=10):
 def peers_tar_at_far(distances, matched, far, folds=10):
     """Mean TAR and FAR over the folds by the rule of facenet and insightface (`calculate_val`).
 
-    Where it differs from `verification.tar_at_far`: the threshold is interpolated between points of a grid of 0.001, on
+    Where it differs from `metrics.tar_at_far`: the threshold is interpolated between points of a grid of 0.001, on
     the other folds, so that the FAR is not kept to; it names a figure for a rate below one pair. The FAR is 0 all
     along the start of the grid; SciPy 1.17 refuses their interpolation over such points ("Expect x to not have
     duplicates"), so here it goes from the last point below the rate to the first that reaches it.

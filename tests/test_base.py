@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from facelib import config as config_module
-from facelib.experiments import study
+from facelib.study import plan
 
 STEPS = 20
 FILE = Path(__file__).with_name("base.json")
@@ -30,21 +30,21 @@ def measure() -> dict:
     """Number and settings of the recipe, and the figures of the first steps of the base, on drawn faces, in float32."""
     import tensorflow as tf
 
-    from facelib import recipe
-    from facelib.synthetic import draw_faces
-    from facelib.training import train_step
+    from facelib.data.drawn import draw_faces
+    from facelib.learn import build
+    from facelib.learn.training import train_step
 
-    config = study.configure(study.Trial(f"{FACES} bfloat16=False", study.SEEDS[0]), "drawn")
+    config = plan.configure(plan.Trial(f"{FACES} bfloat16=False", plan.SEEDS[0]), "drawn")
     draw_faces(config)
-    split = recipe.load_split(config)
-    sampler, learner = recipe.build_sampler(config, split), recipe.build_learner(config, split)
+    split = build.load_split(config)
+    sampler, learner = build.build_sampler(config, split), build.build_learner(config, split)
     learner.optimizer.build(learner.variables)
-    batches = recipe.batches_from(config, split, sampler)(0)
+    batches = build.batches_from(config, split, sampler)(0)
     step = tf.function(lambda *batch: train_step(learner, learner.select(1), *batch))
     steps = [step(*next(batches)) for _ in range(STEPS)]
-    base = vars(study.configure(study.Trial("", study.SEEDS[0]), "drawn"))
+    base = vars(plan.configure(plan.Trial("", plan.SEEDS[0]), "drawn"))
     return {
-        "recipe": study.RECIPE,
+        "recipe": plan.RECIPE,
         "settings": {key: value for key, value in json.loads(json.dumps(base)).items() if key != "data"},
         "figures": {name: [float(f"{float(found[name]):.6g}") for found in steps] for name in TOLERANCES},
     }

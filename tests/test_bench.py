@@ -237,7 +237,7 @@ def test_first_loss_of_the_plain_step_is_that_of_facelib(faces):
 
 def test_parts_of_our_step_see_what_training_shows_the_network(faces, monkeypatch):
     from bench import steps
-    from facelib.profiles import PROFILES
+    from facelib.config import PROFILES
 
     monkeypatch.setitem(PROFILES, "laptop", {"image_size": 48})
     seen = []
@@ -264,7 +264,7 @@ def test_peers_select_what_the_table_says_of_them():
     pytest.importorskip("pytorch_metric_learning")
     torch = pytest.importorskip("torch")
     from bench.peers import _miner
-    from facelib.mining import select_triplets
+    from facelib.learn.mining import select_triplets
 
     labels, embeddings = make_embeddings(12, 4)
     tensors = torch.from_numpy(embeddings), torch.from_numpy(labels)

@@ -15,15 +15,15 @@ import pytest
 from conftest import write_image
 
 from facelib.config import ROOT
+from facelib.data.images import decode, load_images
 from facelib.files import sweep
-from facelib.images import decode, load_images
 
 TRIALS = int(os.environ.get("TRIALS", 8))
 IMAGES = 240
 WORKER = """
 import sys
 from pathlib import Path
-from facelib.images import load_images
+from facelib.data.images import load_images
 folder, cache = map(Path, sys.argv[1:])
 print("ready", flush=True)
 sys.stdin.readline()

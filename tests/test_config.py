@@ -18,8 +18,8 @@ from facelib.config import (
     ConfigError,
     load_config,
 )
-from facelib.mining import METHODS, MISTAKEN
-from facelib.models import NETWORKS
+from facelib.learn.mining import METHODS, MISTAKEN
+from facelib.learn.networks import NETWORKS
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -13,12 +13,12 @@ import tensorflow as tf
 from conftest import tiny_network
 from tensorflow.python.framework import kernels
 
-from facelib import configured, models, recipe
 from facelib.config import CHOICES, load_config
-from facelib.congealing import FaceAlignment
-from facelib.embedding import build_embedder
-from facelib.texture import TextureFeatures
-from facelib.training import train_step
+from facelib.data.face_alignment import FaceAlignment
+from facelib.learn import build, networks
+from facelib.learn.embedding import build_embedder
+from facelib.learn.training import train_step
+from facelib.small_sets.texture import TextureFeatures
 
 # Operations that raise under tf.config.experimental.enable_op_determinism, by the file of tensorflow/core/kernels that
 # says so; TensorFlow 2.21's library holds each message. Deterministic on a GPU since 2.8, by its release notes: segment
@@ -95,11 +95,11 @@ def step():
     def trace(name):
         config = load_config("smoke", "drawn", STEPS[name])
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(configured, "has_bfloat16", lambda: True)
-            patch.setattr(configured, "build_network", tiny_network if "tiny" in name else models.build_network)
-            learner = recipe.build_learner(config, SimpleNamespace(training_labels=np.arange(4)))
+            patch.setattr(networks, "has_bfloat16", lambda: True)
+            patch.setattr(networks, "build_network", tiny_network if "tiny" in name else networks.build_network)
+            learner = build.build_learner(config, SimpleNamespace(training_labels=np.arange(4)))
         learner.optimizer.build(learner.variables)
-        size = configured.shown_size(config)
+        size = networks.shown_size(config)
         batch = (tf.TensorSpec((8,), tf.int32), tf.TensorSpec((8, size, size, 3)), tf.TensorSpec((8,), tf.int32))
         return traced(lambda *batch: train_step(learner, learner.select(1), *batch), *batch)
 

@@ -44,7 +44,7 @@ def third_party_imports():
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 names.add(node.module.split(".")[0])
-    own = {path.stem for path in (ROOT / "tests").glob("*.py")} | {"facelib", "bench"}
+    own = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {"facelib", "bench"}
     return names - set(sys.stdlib_module_names) - own
 
 

@@ -1,7 +1,5 @@
 """The Makefile: its targets, its messages, and what it makes again after a change, with a stand-in for Python."""
 
-import ast
-import json
 import os
 import re
 import shutil
@@ -11,15 +9,19 @@ import sys
 import pytest
 
 from facelib.config import PROFILES, ROOT
+from facelib.publish.depend import find_modules, find_needs, read_code
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 VARIABLES = dict(re.findall(r"^(\w+) := *(.*)$", MAKEFILE, re.MULTILINE))
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
-MODULES = {
-    path.relative_to(ROOT / "facelib").with_suffix("").as_posix()
-    for folder in ("", "experiments")
-    for path in (ROOT / "facelib" / folder).glob("*.py")
-    if path.stem != "__init__"
+PATHS = [ROOT / "notebooks" / f"{name}.ipynb" for name in NOTEBOOKS]
+CODES = {name: read_code(path) for name, path in zip(NOTEBOOKS, PATHS, strict=True)}
+MODULES = {name: find_modules(code, ROOT / "facelib") for name, code in CODES.items()}
+NEEDS = {
+    name: find_needs(
+        [code, *(path.read_text() for path in MODULES[name])], [other for other in NOTEBOOKS if other < name]
+    )
+    for name, code in CODES.items()
 }
 
 # Stands in for .venv/bin/python: runs the stamp for real, writes what the other steps would write, and logs them.
@@ -30,7 +32,7 @@ case $2 in  # run what follows --
 esac
 echo "$2 $3 $4" >> calls
 case $2 in
-  *.stamp) exec {sys.executable} "$@" ;;
+  *.stamp | *.depend) exec {sys.executable} "$@" ;;
   *.execute) target=$4 ;;
   *.html) target=$3/index.html ;;
   *.explore) target=$3 ;;
@@ -83,7 +85,9 @@ def calls(tree, *arguments, expected=0):
     rows = [line.split() for line in (tree / "calls").read_text().splitlines()]
     steps = [(row[0].rpartition(".")[2], row[1]) for row in rows]
     return [
-        re.sub(r".*/|\.ipynb", "", first) if step == "execute" else step for step, first in steps if step != "stamp"
+        re.sub(r".*/|\.ipynb", "", first) if step == "execute" else step
+        for step, first in steps
+        if step not in ("stamp", "depend")
     ]
 
 
@@ -110,26 +114,45 @@ def test_changed_notebook_runs_again_with_those_that_read_its_results(made, name
     (made / "notebooks" / f"{name}.ipynb").touch()
     readers = {name}
     for other in NOTEBOOKS:
-        if readers & set(VARIABLES[f"NEEDS_{other[:2]}"].split()):
+        if readers & {*NEEDS[other]}:
             readers.add(other)
     assert calls(made) == sorted(readers) + REST
 
 
-@pytest.mark.parametrize("module", sorted(MODULES))
+CHANGED = ["__init__", "config", "data/images", "learn/__init__", "learn/losses", "measure/lfw_protocol", "study/plan"]
+
+
+@pytest.mark.parametrize("module", CHANGED)
 def test_changed_module_runs_the_notebooks_that_import_it(made, module):
     wait_until_older(made)
     (made / "facelib" / f"{module}.py").touch()
     ran = calls(made)
-    importers = {name for name in NOTEBOOKS if module in VARIABLES[f"IMPORTS_{name[:2]}"].split()}
-    assert importers <= set(ran)
-    readers = {name for name in set(ran) & set(NOTEBOOKS) - importers}
-    assert all(set(VARIABLES[f"NEEDS_{name[:2]}"].split()) & set(ran) for name in readers)
+    importers = {name for name in NOTEBOOKS if ROOT / "facelib" / f"{module}.py" in MODULES[name]}
+    assert importers and importers <= set(ran)
+    assert all({*NEEDS[name]} & set(ran) for name in set(ran) & set(NOTEBOOKS) - importers)
+
+
+def test_a_module_that_is_gone_is_no_error(made):
+    """Where nothing imports it any more; a new import is seen at once."""
+    wait_until_older(made)
+    extra, losses = made / "facelib" / "learn" / "extra.py", made / "facelib" / "learn" / "losses.py"
+    before = losses.read_text()
+    extra.write_text("")
+    losses.write_text(before + "\nimport facelib.learn.extra\n")
+    assert "03_loss_derivation" in calls(made)
+    wait_until_older(made)
+    extra.touch()
+    assert "03_loss_derivation" in calls(made)
+    wait_until_older(made)
+    extra.unlink()
+    losses.write_text(before)
+    assert "03_loss_derivation" in calls(made) and calls(made) == []
 
 
 @pytest.mark.parametrize("module", ["execute", "inside", "kernel", "normalise"])
 def test_changed_execution_runs_all_notebooks(made, module):
     wait_until_older(made)
-    (made / "facelib" / "publishing" / f"{module}.py").touch()
+    (made / "facelib" / "publish" / f"{module}.py").touch()
     assert calls(made) == NOTEBOOKS + REST
 
 
@@ -147,10 +170,10 @@ def test_changed_report_runs_no_notebook(made):
     assert calls(made) == ["report", "checks", "submission"]
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "facelib" / "publishing").glob("explore*")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "facelib" / "publish").glob("explore*")), ids=lambda path: path.name)
 def test_changed_part_of_the_page_to_explore_makes_that_page_again(made, path):
     wait_until_older(made)
-    (made / "facelib" / "publishing" / path.name).touch()
+    (made / "facelib" / "publish" / path.name).touch()
     assert calls(made) == ["explore", "checks", "submission"]
 
 
@@ -175,10 +198,10 @@ def test_experiments_hands_its_variables_on(made):
     shown = make(made, "-n", "experiments", "VENV=environment", "DATA=it's", "WORKERS=2", "ONLY=loss,P x K", "LIST=1")
     command = " ".join(shown.stdout.replace("\\\n", " ").split())
     assert command == (
-        "environment/bin/python -m facelib.experiments --data 'it'\\''s' --workers 2 --only 'loss,P x K' --list"
+        "environment/bin/python -m facelib.study --data 'it'\\''s' --workers 2 --only 'loss,P x K' --list"
     )
     shown = make(made, "-n", "experiments", "VENV=environment").stdout.replace("\\\n", " ")
-    assert " ".join(shown.split()).endswith("facelib.experiments --data '' --workers 1")
+    assert " ".join(shown.split()).endswith("facelib.study --data '' --workers 1")
 
 
 def test_changed_configuration_runs_all_notebooks(made):
@@ -303,56 +326,3 @@ def test_clean_removes_one_profile_and_nothing_else(made):
 def test_profiles_and_notebooks_are_those_of_the_project():
     assert VARIABLES["PROFILES"].split() == list(PROFILES)
     assert VARIABLES["NOTEBOOKS"].split() == NOTEBOOKS
-
-
-# --- the lists in the Makefile, against the code ---------------------------------------------------------------------
-
-
-def code(path):
-    """The Python code of a module or of a notebook."""
-    if path.suffix == ".py":
-        return path.read_text()
-    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
-    return "\n".join("".join(cell["source"]) for cell in cells)
-
-
-def imported(path):
-    """The modules of facelib that `path` imports itself."""
-    names = set()
-    for node in ast.walk(ast.parse(code(path))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    parts = [name.split(".")[1:] for name in names if name.startswith("facelib.")]
-    return {"/".join(name[: 1 + (name[0] == "experiments")]) for name in parts} & MODULES
-
-
-def closed(path):
-    """The modules of facelib that `path` imports, and those that they import in turn."""
-    found, pending = set(), imported(path)
-    while pending:
-        module = pending.pop()
-        found.add(module)
-        pending |= imported(ROOT / "facelib" / f"{module}.py") - found
-    return found
-
-
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_imports_in_the_makefile_are_those_of_the_notebook(name):
-    variable = f"IMPORTS_{name[:2]}"
-    wanted = " ".join(sorted(closed(ROOT / "notebooks" / f"{name}.ipynb")))
-    assert VARIABLES[variable] == wanted, f"write into the Makefile:\n{variable} := {wanted}"
-
-
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_notebook_needs_those_whose_results_it_reads(name):
-    source = code(ROOT / "notebooks" / f"{name}.ipynb")
-    read = set(re.findall(r"(?:read_results|require)\([^\n]*?['\"](\d\d_\w+)['\"]", source)) - {name}
-    pending, needed = VARIABLES[f"NEEDS_{name[:2]}"].split(), set()
-    while pending:
-        other = pending.pop()
-        needed.add(other)
-        pending += VARIABLES[f"NEEDS_{other[:2]}"].split()
-    assert read <= needed, f"write into the Makefile: NEEDS_{name[:2]} := {' '.join(sorted(read))}"
-    assert all(other < name for other in needed)

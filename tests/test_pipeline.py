@@ -131,7 +131,7 @@ def test_a_second_make_does_nothing(tree):
 @pytest.mark.slow
 def test_a_changed_plot_runs_again_without_training_and_gives_the_same_bytes(tree):
     before, trained = published(tree), trainings(tree)
-    with open(tree / "facelib" / "plots.py", "a") as file:
+    with open(tree / "facelib" / "show" / "plots.py", "a") as file:
         file.write("# a comment\n")
     executed = tree / "reports/smoke/executed/06_training.ipynb"
     earlier = executed.stat().st_mtime_ns
@@ -146,8 +146,8 @@ def test_a_changed_plot_runs_again_without_training_and_gives_the_same_bytes(tre
 @pytest.mark.slow
 def test_a_changed_loss_trains_again_and_gives_the_same_bytes(tree):
     before, trained = published(tree), trainings(tree)
-    with open(tree / "facelib" / "losses.py", "a") as file:
-        file.write("CHANGED = True\n")  # a comment would not be a change: see `results.digest_modules`
+    with open(tree / "facelib" / "learn" / "losses.py", "a") as file:
+        file.write("CHANGED = True\n")  # a comment would not be a change: see `provenance.digest_code`
     done = make(tree, "DATA=drawn")
     assert done.returncode == 0, done.stderr
     assert len(trainings(tree)) == 2 * len(trained)
@@ -171,7 +171,7 @@ def test_the_hand_in_holds_one_notebook_that_runs_as_one(tree, tmp_path):
     command = [
         sys.executable,
         "-m",
-        "facelib.publishing.execute",
+        "facelib.publish.execute",
         tmp_path / "facelib.ipynb",
         tmp_path / "again.ipynb",
     ]

@@ -2,8 +2,7 @@ import dataclasses
 
 import pytest
 
-from facelib.config import Config, load_config
-from facelib.profiles import PROFILES, REFERENCE
+from facelib.config import PROFILES, REFERENCE, Config, load_config
 
 
 def changed(profile, other):

@@ -10,23 +10,14 @@ from importlib.metadata import version
 import numpy as np
 import pytest
 
-from facelib import results
+from facelib import provenance, results
 from facelib.config import ROOT, load_config
-from facelib.results import (
-    MissingResultError,
-    digest,
-    digest_modules,
-    publish,
-    read_results,
-    record_timings,
-    require,
-    write_results,
-)
+from facelib.results import MissingResultError, publish, read_results, record_timings, require, write_results
 
 
 @pytest.fixture
 def config(project, monkeypatch):
-    monkeypatch.setattr(results, "ROOT", project)
+    monkeypatch.setattr(provenance, "ROOT", project)
     return load_config("smoke", overrides="seed=11")
 
 
@@ -111,8 +102,8 @@ def start_repository(folder):
 
 
 def commit_of(root, monkeypatch):
-    monkeypatch.setattr(results, "ROOT", root)
-    return tuple(results.commit().values())
+    monkeypatch.setattr(provenance, "ROOT", root)
+    return tuple(provenance.commit().values())
 
 
 @pytest.mark.parametrize("name", [".venv", ".bench-venv", "data", "reports", "data/interim", "reports/laptop"])
@@ -230,26 +221,3 @@ def test_what_is_published_is_listed_and_waits_for_the_run_at_work(config, monke
     assert path.read_text() == "text"
     assert [json.loads(line) for line in (tmp_path / "journal").read_text().splitlines()] == [str(path)]
     assert held == [(config.interim / ".lock", f"facelib, profile {config.profile}")]
-
-
-def test_digest_tells_contents_apart_and_not_the_order_of_keys():
-    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
-    assert len({digest(1), digest("1"), digest([1]), digest(1, 2), digest([1, 2]), digest({"a": 1})}) == 6
-    assert len(digest("x")) == 16
-
-
-def test_code_is_named_by_what_it_does(tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "__file__", str(tmp_path / "results.py"))
-
-    def name_of(*sources):
-        for number, source in enumerate(sources):
-            (tmp_path / f"m{number}.py").write_text(source)
-        return digest_modules(f"m{number}" for number in range(len(sources)))
-
-    plain = "def f(x):\n    return x + 1\n"
-    commented = '"""Module."""\n\n\n# why\ndef f(x):\n    """Doc."""\n    return x + 1  # so\n'
-    assert name_of(plain, "A = 1\n") == name_of(plain + "\n\n", "A = 1  # one\n")
-    assert name_of(commented) == name_of(commented.replace("Doc", "Longer").replace("# so", "# because"))
-    assert name_of(plain) != name_of(plain.replace("+ 1", "+ 2"))
-    assert name_of('X = "a"\n') != name_of('X = "b"\n') and name_of(plain) != name_of(plain, "A = 1\n")
-    assert digest_modules(["m0", "m1"]) == digest_modules(["m1", "m0", "m1"])

@@ -4,30 +4,30 @@ import sys
 from pathlib import Path
 
 from facelib import config as config_module
-from facelib.experiments import study
-from facelib.experiments.queue import claim, record
-from facelib.experiments.storage import open_storage
+from facelib.study import plan
+from facelib.study.queue import claim, record
+from facelib.study.storage import open_storage
 
 TABLES = {
     "loss": {"base": "", "hot": "gamma=128"},
     "minutes": {"1": "epochs=1", "2": ""},
 }
 PATCHES = (
-    (study, "RECIPE", 1),
-    (study, "PROFILE", "smoke"),
+    (plan, "RECIPE", 1),
+    (plan, "PROFILE", "smoke"),
     (
-        study,
+        plan,
         "BASE",
         "identities_per_batch=4 images_per_identity=3 validation_share=0.25 validation_images=3 embedding_size=6"
         " epochs=2 steps_per_epoch=2 drawn_pairs=40",
     ),
-    (study, "SEEDS", (7, 8)),
-    (study, "ONCE", ("minutes",)),
-    (study, "TABLES", TABLES),
-    (study, "SEARCH_TRIALS", 3),
+    (plan, "SEEDS", (7, 8)),
+    (plan, "ONCE", ("minutes",)),
+    (plan, "TABLES", TABLES),
+    (plan, "SEARCH_TRIALS", 3),
 )
-ORDER = [study.Trial("", 7), study.Trial("gamma=128.0", 7), study.Trial("epochs=1", 7), study.Trial("", 8)]
-ORDER.append(study.Trial("gamma=128.0", 8))
+ORDER = [plan.Trial("", 7), plan.Trial("gamma=128.0", 7), plan.Trial("epochs=1", 7), plan.Trial("", 8)]
+ORDER.append(plan.Trial("gamma=128.0", 8))
 EVERYTHING = ("loss", "minutes", "search")
 IDENTITY = {"format": 1, "recipe": 1, "data": "d", "faces": "real"}
 DATABASE = "experiments-recipe-1.db"

@@ -1,0 +1,67 @@
+"""P x K batches of decoded faces as a `tf.data.Dataset` of (identities, images)."""
+
+import numpy as np
+import tensorflow as tf
+
+from facelib.data.augmentation import augment
+from facelib.data.images import SIZE
+from facelib.data.sampler import Sampler
+
+
+def build_dataset(
+    pixels, labels, sampler: Sampler, first_step=0, augmentation=0.0, warp_share=1.0, size: int = SIZE
+) -> tf.data.Dataset:
+    """Endless batches from `first_step` on: pairs of (identities, images), in that order.
+
+    They are those of `build_batches`, which takes the same arguments, without the rows.
+
+    Returns:
+        Dataset with element_spec (identities (N,) int32, images (N, size, size, 3) float32 in [0, 255]), N = P * K.
+
+    Raises:
+        ValueError: see `build_batches`.
+    """
+    batches = build_batches(pixels, labels, sampler, first_step, augmentation, warp_share, size)
+    return batches.map(lambda identities, images, rows: (identities, images))
+
+
+def build_batches(
+    pixels, labels, sampler: Sampler, first_step=0, augmentation=0.0, warp_share=1.0, size: int = SIZE
+) -> tf.data.Dataset:
+    """Endless batches from `first_step` on, as training takes them: (identities, images, rows).
+
+    Batch `step` is the same whenever it is drawn: its images are those of `sampler.batch(step)`, its augmentation is
+    keyed by the sampler's seed and the step. Batches therefore differ from epoch to epoch.
+
+    Args:
+        pixels: (n, 112, 112, 3) uint8, may be memory-mapped. labels: (n,) int32.
+        augmentation, warp_share: strength of `augmentation.augment`, of which 0 leaves the images as they are, and the
+            share of it for its `warp`.
+        size: pixels a side to which augmentation reduces images; 112 where nothing is augmented.
+
+    Returns:
+        Dataset with element_spec (identities (N,) int32, images (N, size, size, 3) float32 in [0, 255], rows (N,) int32
+        of `pixels`), N = P * K.
+
+    Raises:
+        ValueError: another size without augmentation, which would have to reduce them.
+    """
+    if not augmentation and size != SIZE:
+        raise ValueError(f"images that are not augmented keep their {SIZE} pixels a side, and {size} were asked for")
+    count = sampler.identities_per_batch * sampler.images_per_identity
+
+    def draw(step):
+        rows = sampler.batch(int(step))
+        images = pixels[rows]
+        if augmentation:
+            images = augment(images, sampler.seed, int(step), augmentation, warp_share, size)
+        return labels[rows], images, rows.astype(np.int32)
+
+    def batch(step):
+        identities, images, rows = tf.numpy_function(draw, [step], (tf.int32, tf.uint8, tf.int32))
+        identities.set_shape((count,))
+        images.set_shape((count, size, size, 3))
+        rows.set_shape((count,))
+        return identities, tf.cast(images, tf.float32), rows
+
+    return tf.data.Dataset.counter(first_step).map(batch, num_parallel_calls=1).prefetch(2)

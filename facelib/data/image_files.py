@@ -1,0 +1,188 @@
+"""Image files, up to their upright pixels. What is no image, too large or damaged is refused with a reason.
+
+JPEG files are decoded by simplejpeg: its pixels are those of Pillow, other threads run meanwhile, and it names damage.
+"""
+
+import io
+import math
+import os
+import re
+import stat
+import struct
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import simplejpeg
+from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.Image import Transpose
+
+from facelib.data import jpeg
+
+GREY = (128, 128, 128)  # fills what is transparent, and what augmentation uncovers or covers
+PIXELS_LIMIT = 50_000_000  # an image that claims more is refused before it is decoded
+BYTES_LIMIT = 4 * PIXELS_LIMIT  # of a file: the largest image with four uncompressed bytes a pixel; never read further
+
+# how to turn an image upright, by its EXIF orientation; none for 1
+TURNS = dict(zip(range(2, 9), (
+    Transpose.FLIP_LEFT_RIGHT, Transpose.ROTATE_180, Transpose.FLIP_TOP_BOTTOM, Transpose.TRANSPOSE,
+    Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90,
+), strict=True))  # fmt: skip
+SIDEWAYS = (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90)
+# what Pillow raises on a broken file
+PILLOW_ERRORS = (
+    OSError, EOFError, ValueError, TypeError, LookupError, SyntaxError, struct.error, AssertionError, AttributeError,
+    ArithmeticError, RuntimeError, zlib.error,
+)  # fmt: skip
+
+
+class UnreadableImageError(ValueError):
+    """A file that is no image, or a broken one; the message names it."""
+
+
+@contextmanager
+def open_image(path: Path):
+    """An image file whose pixels are not decoded yet.
+
+    It has the bytes of the file, `content`; width and height in pixels, `size`; and a method `pixels`, which decodes
+    them to (height, width, 3) uint8 RGB: see `images.decode`. Both are those of the image turned upright.
+
+    Raises:
+        UnreadableImageError: whatever goes wrong while it is open, in the body of the with statement too.
+    """
+    try:
+        content = _read(path)
+        yield (_Jpeg if content.startswith(jpeg.START) else _Png)(content)
+    except UnidentifiedImageError:
+        reason = "cannot identify image file: it is no JPEG or PNG, or damaged; save it again as one of them"
+        raise UnreadableImageError(f"{path}: {reason}") from None
+    except Image.DecompressionBombError:  # Pillow has a limit of its own
+        raise UnreadableImageError(f"{path}: its pixels are too many: at most {PIXELS_LIMIT:,} in all") from None
+    except PILLOW_ERRORS as error:
+        plain = error.strerror if isinstance(error, OSError) else isinstance(error, ValueError) and str(error)
+        raise UnreadableImageError(f"{path}: {plain or _damaged(str(error) or type(error).__name__)}") from None
+
+
+def _damaged(reason):
+    advice = "copy it from its source again, or open it and save it as a new file"
+    return ValueError(f"damaged, or of a rare kind ({reason}): {advice}")
+
+
+def _read(path):
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device read without end
+        kind = "folder" if stat.S_ISDIR(status.st_mode) else "pipe or a device"
+        raise ValueError(f"is a {kind}, not an image")
+    if status.st_size > BYTES_LIMIT:
+        raise ValueError(f"{status.st_size:,} bytes are too many for an image: at most {BYTES_LIMIT:,}")
+    with open(path, "rb", buffering=0) as file:
+        return file.read(status.st_size)
+
+
+class _Upright:
+    # an image of `stored`, width and height, that is turned as its EXIF data say
+    def __init__(self, content, stored):
+        self.content, self.stored = content, stored
+        if math.prod(stored) > PIXELS_LIMIT:
+            raise ValueError("{}x{} pixels are too many: at most {:,} in all".format(*stored, PIXELS_LIMIT))
+        self.turn = self._find_turn()
+
+    @property
+    def size(self):
+        return self.stored[::-1] if self.turn in SIDEWAYS else self.stored
+
+    def pixels(self):
+        pixels = self._decode()
+        return pixels if self.turn is None else np.asarray(Image.fromarray(pixels).transpose(self.turn))
+
+
+class _Png(_Upright):
+    def __init__(self, content):
+        self.image = Image.open(io.BytesIO(content), formats=("PNG",))
+        super().__init__(content, self.image.size)
+
+    def _find_turn(self):
+        _check_sums(self.content)
+        self.image.load()  # EXIF data can follow the pixels
+        return _read_turn(self.image)
+
+    def _decode(self):
+        return np.asarray(_to_rgb(self.image))
+
+
+class _Jpeg(_Upright):
+    # Pillow, which keeps other threads waiting, is asked for the turn alone
+    def __init__(self, content):
+        self.header = jpeg.read_header(content)
+        if self.header is None:
+            raise UnidentifiedImageError
+        super().__init__(content, self.header.size)
+
+    def _find_turn(self):
+        if not self.header.extra:
+            return None
+        with Image.open(io.BytesIO(self.content), formats=("JPEG",)) as image:
+            return _read_turn(image)
+
+    def _decode(self):
+        # the pixels that Pillow gives, and an error where Pillow reads on with a warning
+        content = self.content
+        if not content.endswith(jpeg.END):
+            content += jpeg.END  # what lacks only that is complete, and what lacks more is still found to be truncated
+        space = "CMYK" if len(self.header.components) == 4 else "RGB"
+        shape = (*self.stored[::-1], len(space))  # nothing larger is decoded, whatever a second header claims
+        try:
+            pixels = simplejpeg.decode_jpeg(content, space, buffer=np.empty(shape, np.uint8))
+        except ValueError as error:
+            raise _damaged(error) from None
+        if pixels.shape != shape:
+            raise _damaged("two sizes")
+        if jpeg.lacks_scans(content, self.header):
+            raise _damaged("scans are missing")
+        if space == "CMYK":  # stored inverted, as Adobe does it
+            return np.asarray(Image.frombytes("CMYK", self.stored, ~pixels).convert("RGB"))
+        return pixels
+
+
+def _check_sums(content):
+    # a PNG's chunks of pixels, whose sums Pillow passes over; it compares those of the other chunks
+    place, kind = 8, b""
+    while kind != b"IDAT" or content[place + 4 : place + 8] == kind:
+        try:
+            length, kind = struct.unpack_from(">I4s", content, place)
+            (expected,) = struct.unpack_from(">I", content, place + 8 + length)
+        except struct.error:
+            raise _damaged("truncated") from None
+        if kind == b"IDAT" and zlib.crc32(content[place + 4 : place + 8 + length]) != expected:
+            raise _damaged("the checksum of its pixels is wrong")
+        place += 12 + length
+
+
+def _read_turn(image):
+    # how an image of Pillow is turned upright; None where it is so
+    _check_exif(image.info.get("exif", b""))
+    return TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+
+
+def _check_exif(data):
+    # whether the first directory is whole (TIFF 6.0, section 2): of a damaged one Pillow takes what it finds
+    data = re.sub(rb"^(Exif\0\0){1,2}", b"", data)
+    if not data:
+        return
+    try:
+        order = {b"II": "<", b"MM": ">"}[re.match(rb"(II|MM)(\*\0|\0\*)", data)[1]]
+        (start,) = struct.unpack_from(f"{order}L", data, 4)
+        (entries,) = struct.unpack_from(f"{order}H", data, start)
+        struct.unpack_from(f"{12 * entries}x", data, start + 2)
+    except (TypeError, struct.error):
+        raise ValueError("its EXIF data are damaged, so that its upper side is not known: save it again") from None
+
+
+def _to_rgb(image):
+    if image.mode.startswith("I"):  # 16 bits; Pillow would clip them
+        image = image.point(lambda value: value * (1 / 257)).convert("L")
+        image.info.pop("transparency", None)  # a value of 16 bits, which one of 8 cannot equal
+    if image.has_transparency_data:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (*GREY, 255)), image.convert("RGBA"))
+    return image.convert("RGB")

@@ -1,0 +1,196 @@
+"""Configuration to parts: which faces, which batches, what learns from them. The only place that knows all of them."""
+
+import dataclasses
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import keras
+import numpy as np
+import tensorflow as tf
+
+from facelib.config import TRAINING_FOLDER, Config
+from facelib.data.dataset import build_batches
+from facelib.data.duplicates import require_disjoint
+from facelib.data.face_alignment import FaceAlignment, fit_alignment
+from facelib.data.faces import DecodedFaces, align_faces, load_faces
+from facelib.data.identities import NoFacesError, dense_labels, split_identities
+from facelib.data.sampler import Sampler, validation_pairs
+from facelib.learn.cross_batch_memory import CrossBatchMemory
+from facelib.learn.embedding import build_embedder, pair_scores
+from facelib.learn.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
+from facelib.learn.mining import select_triplets
+from facelib.learn.networks import build_model, shown_size, uses_bfloat16
+from facelib.learn.training import Learner
+from facelib.measure import metrics
+from facelib.provenance import describe_computer, digest, digest_code
+
+# a change in one of these folders trains again: they decide the weights, or which epoch is the best
+DECISIVE = ("data", "learn", "measure")
+# settings that leave the weights of the network as they are, and what the names of others of the kind begin with
+INDECISIVE = ("profile", "data", "test_crop", "comparison_steps", "texture_", "rareness_")
+
+
+class Split(NamedTuple):
+    """Faces by use; identities do not overlap."""
+
+    faces: DecodedFaces  # the pixels are those of `decoded`, where the configuration asks for it aligned
+    decoded: np.ndarray  # (n, 112, 112, 3) uint8, as the files show them
+    alignment: FaceAlignment | None
+    training_labels: np.ndarray  # (n,) int32, dense; -1 where an image is held out
+    first: np.ndarray  # (pairs,) int64, rows of the validation pairs
+    second: np.ndarray  # likewise
+    matched: np.ndarray  # (pairs,) bool
+
+
+def load_split(config: Config) -> Split:
+    """The training faces of `config`, with identities held out for validation and the pairs drawn from those.
+
+    Raises:
+        NoFacesError: no faces, or too few. SharedImagesError: a content in training and validation.
+    """
+    faces = load_faces(
+        config.faces / TRAINING_FOLDER, config.interim / "cache", config.identities_limit, config.images_limit
+    )
+    training, validation = split_identities(faces.table.labels, config.validation_share, config.seed)
+    require_disjoint(faces.side("training images", training), faces.side("validation images", validation))
+    limits = (config.validation_images, config.seed, config.validation_pairs_limit)
+    pairs = validation_pairs(dense_labels(faces.table.labels, validation), *limits)
+    matched, mismatched = pairs[2].sum(), (~pairs[2]).sum()
+    if not matched or not mismatched:
+        raise NoFacesError(
+            f"the identities held out for validation give {matched} matched and {mismatched} mismatched pairs, and both"
+            " kinds are needed: raise validation_share or validation_images, or add images"
+        )
+    decoded, alignment = faces.pixels, None
+    if config.align:
+        path = alignment_file(config, faces.digest)
+        alignment = fit_alignment(decoded, training, path)
+        kept = path.with_suffix(f".{digest([weight.tolist() for weight in alignment.get_weights()])}.npy")
+        faces = faces._replace(pixels=align_faces(alignment, decoded, kept))
+    return Split(faces, decoded, alignment, dense_labels(faces.table.labels, training), *pairs)
+
+
+def alignment_file(config: Config, data_digest: str) -> Path:
+    """Where the mean face of `config` on these data is kept: named by all that decides it."""
+    settings = [config.seed, config.validation_share, config.identities_limit, config.images_limit]
+    name = digest(settings, data_digest, digest_code("data"), tf.__version__, describe_computer())
+    return config.interim / "alignments" / f"{name}.npz"
+
+
+def build_sampler(config: Config, split: Split) -> Sampler:
+    """The P x K sampler over the training identities."""
+    sizes = (config.identities_per_batch, config.images_per_identity)
+    return Sampler(split.training_labels, *sizes, config.seed, config.repeat_images, config.replayed_batches)
+
+
+def batches_from(config: Config, split: Split, sampler: Sampler):
+    """Function from a first step to an iterator of augmented batches, see `dataset.build_batches`."""
+
+    def batches(first_step):
+        faces = (split.faces.pixels, split.training_labels, sampler, first_step)
+        return iter(build_batches(*faces, config.augmentation, config.warp_share, shown_size(config)))
+
+    return batches
+
+
+def build_learner(config: Config, split: Split) -> Learner:
+    """Model, optimizer, miner and loss of `config`, with weights drawn from its seed."""
+    tf.config.experimental.enable_op_determinism()
+    model = build_model(config)
+    proxies = ()
+    if config.classes_weight:
+        size = (int(split.training_labels.max()) + 1, config.embedding_size)
+        proxies = (tf.Variable(keras.random.normal(size, seed=config.seed), name="proxies"),)
+
+    remembers = config.pairs_weight and config.memory_size
+    memory = CrossBatchMemory(config.memory_size, config.embedding_size) if remembers else None
+    auxiliary_settings = (config.auxiliary_margin, config.auxiliary_gamma)
+
+    def auxiliary(labels, embeddings, sources):
+        total = 0.0
+        if config.pairs_weight:
+            remembered = memory.variables if memory else None
+            loss = all_pairs_circle_loss(labels, embeddings, *auxiliary_settings, sources, remembered)
+            total += config.pairs_weight * loss
+        if config.classes_weight:
+            loss = class_circle_loss(labels, embeddings, proxies[0], *auxiliary_settings)
+            total += config.classes_weight * loss
+        return total
+
+    def select(epoch):
+        return late if epoch > config.later_mining_epoch else early
+
+    def loss(anchors, positives, negatives):
+        if config.loss == "triplet":
+            return config.triplets_weight * triplet_loss(anchors, positives, negatives, config.margin)
+        return config.triplets_weight * circle_loss(anchors, positives, negatives, config.margin, config.gamma)
+
+    early, late = (_selector(method, config.mining_margin) for method in (config.mining, config.later_mining))
+    auxiliary_loss = auxiliary if config.pairs_weight or config.classes_weight else None
+    return Learner(model, build_optimizer(config), select, loss, auxiliary_loss, proxies, memory)
+
+
+def _selector(method, margin):
+    return lambda labels, embeddings, sources: select_triplets(labels, embeddings, method, margin, sources)
+
+
+def build_optimizer(config: Config) -> keras.optimizers.Optimizer:
+    """AdamW (Loshchilov & Hutter 2019); the rate rises for `warmup_steps`, then falls along a cosine to 1 % at the end.
+
+    The schedule is part of the optimizer, which reads it at each step; with ``decay="none"`` the rate is constant.
+    Scales, offsets and biases do not decay.
+    """
+    steps = config.epochs * config.steps_per_epoch
+    warmup = min(config.warmup_steps, steps // 2)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        config.learning_rate / 100,
+        max(steps - warmup, 1),
+        0.01,
+        warmup_target=config.learning_rate,
+        warmup_steps=warmup,
+    )
+    if config.decay == "none":
+        schedule = config.learning_rate
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=["scale", "offset", "bias", "proxies"])
+    return optimizer
+
+
+def score_with(config: Config, split: Split, model, score=pair_scores):
+    """Function without arguments to the scores (pairs,) that `model`, as it is then, gives the validation pairs.
+
+    Args:
+        score: function from embeddings and the rows of pairs to their scores, see `embedding.pair_scores`.
+    """
+    rows, places = np.unique(np.concatenate([split.first, split.second]), return_inverse=True)
+    first, second = places.reshape(2, -1)
+    embedder = build_embedder(model, config.flip_average)
+    return lambda: score(embedder(split.faces.pixels, rows), first, second)
+
+
+def validate_with(config: Config, split: Split, model, score=pair_scores):
+    """Function without arguments to the figures of `model`, as it is then, on the validation pairs; as `score_with`."""
+    score_all = score_with(config, split, model, score)
+
+    def validate():
+        scores = score_all()
+        threshold, accuracy = metrics.best_threshold(scores, split.matched)
+        return {
+            "validation_roc_auc": metrics.roc_auc(scores, split.matched),
+            "validation_average_precision": metrics.average_precision(scores, split.matched),
+            "validation_accuracy": accuracy,
+            "validation_threshold": threshold,
+        }
+
+    return validate
+
+
+def training_folder(config: Config, data_digest: str) -> Path:
+    """Where the training run of `config` on these data lives: named by all that decides the weights.
+
+    That includes threads and kind of processor: what was begun on another computer is not gone on with.
+    """
+    settings = {key: value for key, value in dataclasses.asdict(config).items() if not key.startswith(INDECISIVE)}
+    versions = [keras.__version__, tf.__version__, cv2.__version__, uses_bfloat16(config), describe_computer()]
+    return config.interim / "runs" / digest(settings, data_digest, digest_code(*DECISIVE), versions)

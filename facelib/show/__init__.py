@@ -1,0 +1,1 @@
+"""What notebooks draw, and the data of the page to explore."""

@@ -1,0 +1,117 @@
+"""What stands beside the network in a score, fitted to the training images: the texture stream and the cohort.
+
+`trained` reads it back.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import tensorflow as tf
+
+from facelib.checkpoint import keep_checkpoint, save_checkpoint
+from facelib.config import Config
+from facelib.data.augmentation import warp
+from facelib.data.images import SIZE
+from facelib.files import note_made
+from facelib.learn.build import Split
+from facelib.learn.embedding import embed
+from facelib.progress import track
+from facelib.provenance import describe_computer, digest, digest_code
+from facelib.small_sets.discriminant import TooFewImagesError, fit_discriminant
+from facelib.small_sets.score_normalization import Cohort, choose_cohort
+from facelib.small_sets.texture import TextureFeatures, block_sizes, build_texture_network
+
+DECISIVE = ("data", "learn", "small_sets")  # a change in one of these folders fits again
+COPIES_STRENGTH = 0.3  # of the copies, see `augmentation.warp`
+BATCH = 64  # images whose features are computed at once
+IMAGES_EACH = 8  # most images of an identity, where there are more than `texture_images` in all
+
+
+def fit_texture(config: Config, split: Split) -> keras.Model:
+    """The texture stream, its projection fitted to training identities, or restored where that was done before.
+
+    Raises:
+        TooFewImagesError: too few training images.
+    """
+    rows = _choose(split.training_labels, config.texture_images, config.seed)
+    labels = split.training_labels[rows]
+    people = len(np.unique(labels))
+    if people < 2:
+        raise TooFewImagesError(f"the texture's {len(rows)} images show one person: raise texture_images or add people")
+    model = build_texture_network(min(config.texture_components, people - 1))
+    path = texture_file(config, split.faces.digest)
+    keep_checkpoint(path, {"texture": model.variables}, lambda: _fit(config, model, split.faces.pixels[rows], labels))
+    return model
+
+
+def _fit(config, model, pixels, labels):
+    # the projection of the texture network `model`, to tell apart the people `labels` (n,) in `pixels`
+    layer = TextureFeatures()
+    forward = tf.function(layer, input_signature=[tf.TensorSpec((None, SIZE, SIZE, 3), tf.uint8)], autograph=False)
+
+    def features_of(images):
+        for start in track(range(0, len(images), BATCH), "texture", f"batches of {BATCH} images"):
+            yield forward(images[start : start + BATCH]).numpy()
+
+    features = np.empty((len(labels), sum(block_sizes())), np.float32)  # the one large array here
+    for number, block in enumerate(features_of(pixels)):
+        features[number * BATCH : (number + 1) * BATCH] = block
+    copies = (
+        block
+        for copy in range(config.texture_copies)
+        for block in features_of(warp(pixels, config.seed, copy, COPIES_STRENGTH))
+    )
+    mean, projection = fit_discriminant(
+        features,
+        labels,
+        block_sizes(),
+        config.texture_dimensions,
+        model.output_shape[1],
+        config.texture_shrinkage,
+        copies,
+    )
+    model.get_layer("projection").set_weights([projection, -mean @ projection])
+
+
+def _choose(labels, limit, seed):
+    # rows of the images to fit to: all, or some of identities drawn at random
+    rows = np.flatnonzero(labels >= 0)
+    if len(rows) <= limit:
+        return rows
+    order = np.argsort(np.random.default_rng((seed, 8)).permutation(labels.max() + 1))  # place of each label
+    rows = rows[np.lexsort((rows, order[labels[rows]]))]
+    changes = np.flatnonzero(np.diff(labels[rows], prepend=-1))  # where the next identity begins
+    place = np.arange(len(rows)) - np.repeat(changes, np.diff(changes, append=len(rows)))
+    return np.sort(rows[place < IMAGES_EACH][:limit])
+
+
+def texture_file(config: Config, data_digest: str) -> Path:
+    """Where the fit of `config` on these data is kept: named by all that decides it."""
+    decisive = ("seed", "align", "validation_share", "identities_limit", "images_limit")
+    settings = {
+        key: value
+        for key, value in dataclasses.asdict(config).items()
+        if key in decisive or (key.startswith("texture_") and key != "texture_share")
+    }
+    versions = [package.__version__ for package in (keras, tf, np, cv2)]
+    name = digest(settings, data_digest, digest_code(*DECISIVE), versions, describe_computer())
+    return config.interim / "textures" / f"{name}.npz"
+
+
+def embed_cohort(config: Config, split: Split, model: keras.Model) -> Cohort | None:
+    """The cohort for the scores of `model`: one image of each training identity. None where it has no weight."""
+    if not config.rareness_weight:
+        return None
+    rows = choose_cohort(split.training_labels, config.seed)
+    embeddings = embed(model, split.faces.pixels, config.flip_average, rows=rows)
+    return Cohort(embeddings, config.rareness_neighbours, config.rareness_weight)
+
+
+def save_cohort(cohort: Cohort, folder: Path) -> Path:
+    """Write the embeddings of `cohort` to a file of `folder` that is named by them, and return its path."""
+    path = folder / f"{digest(cohort.embeddings.tobytes().hex())}.npz"
+    save_checkpoint(path, {"cohort": [cohort.embeddings]}, {})
+    return note_made(path)

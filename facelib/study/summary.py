@@ -1,0 +1,132 @@
+"""The trials of the study by choice: means over the seeds, differences within a seed, the order of the choices."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from facelib.study import plan
+from facelib.study.table import COMPLETE, trial_of
+
+ALIKE = ("recipe", "workers", "processor", "tensorflow", "keras", "bfloat16")  # columns, see `computed_alike`
+
+
+class Summary(NamedTuple):
+    """A choice of a table, over its seeds; figures are of the complete trials, None where there are none."""
+
+    name: str
+    rows: list[dict]  # of all its trials that are over
+    roc_auc: float | None  # mean over the seeds
+    spread: float | None  # half the range over the seeds; None for fewer than two
+    joined_roc_auc: float | None  # mean over the seeds, with the texture stream
+    minutes: float | None  # of the machine, that the training took, mean over the seeds
+    difference: float | None  # of the ROC AUC from that of the table's first choice, mean over the seeds of both
+    difference_spread: float | None  # half its range
+    joined_difference: float | None  # likewise, with the texture stream
+    joined_difference_spread: float | None
+
+    @property
+    def failures(self) -> list[str]:
+        """Why trials of this choice failed."""
+        return [row["reason"] for row in self.rows if row["state"] != COMPLETE]
+
+
+def summarise(rows: list[dict], table: str) -> list[Summary]:
+    """The choices of `table` of the study, in its order, over those of `rows` that belong to them.
+
+    Differences are between trials with the same seed that were computed alike, and None where there are none.
+    """
+    by_trial = newest(rows)
+    summaries, first = [], []
+    for name, overrides in plan.TABLES[table].items():
+        trials = [plan.Trial(plan.settings_of(overrides), seed) for seed in plan.seeds_of(table)]
+        mine = [by_trial[trial] for trial in trials if trial in by_trial]
+        mine = [row for row in mine if row["recipe"] == max(row["recipe"] for row in mine)]  # means are of one recipe
+        first = first if summaries else mine
+        areas = _mean_and_spread(_values(mine, "validation_roc_auc"))
+        joined = _mean_and_spread(_values(mine, "joined_roc_auc"))[0]
+        timed = [machine_seconds(row) / 60 for row in mine if row["state"] == COMPLETE and row["seconds"]]
+        differences = (*_ahead(mine, first), *_ahead(mine, first, "joined_roc_auc"))
+        summaries.append(Summary(name, mine, *areas, joined, _mean_and_spread(timed)[0], *differences))
+    return summaries
+
+
+def ranked(summaries: list[Summary]) -> list[Summary]:
+    """The choices that can be compared, the best first: by how far each is ahead of the table's first one, by seed.
+
+    Means over other seeds cannot be compared: a seed decides who is held out. A choice that failed with one seed is not
+    ranked, however good it is with the others.
+    """
+    compared = [summary for summary in summaries if summary.difference is not None and not summary.failures]
+    return sorted(compared, key=lambda summary: -summary.difference)
+
+
+def lead_spread(summary: Summary, other: Summary) -> float | None:
+    """Half the range over the seeds of how far the ROC AUC of `summary` is ahead of that of `other`.
+
+    None where they have fewer than two seeds in common, computed alike.
+    """
+    return _ahead(summary.rows, other.rows)[1]
+
+
+def computed_alike(row: dict, other: dict) -> bool:
+    """Whether the figures of two trials may be compared: one recipe, as many threads, one processor, the same versions.
+
+    Otherwise their arithmetic is rounded in other ways, and after some hundred steps the figures differ by thousandths.
+    A trial that asks to go without bfloat16 is compared with those that have it.
+    """
+    asked = "bfloat16=False" in (row["settings"] + " " + other["settings"]).split()
+    return all(row[name] == other[name] or (name == "bfloat16" and asked) for name in ALIKE)
+
+
+def causes(rows: list[dict]) -> dict[str, int]:
+    """How many of `rows` failed for which cause, the most frequent first; a cause is a reason without its details."""
+    failed = [row["reason"] for row in rows if row["state"] != COMPLETE]
+    named = (re.sub(r"^epoch \d+: | at step \d+", "", reason).partition(":")[0] for reason in failed)
+    return dict(Counter(named).most_common())
+
+
+def newest(rows: Iterable[dict]) -> dict[plan.Trial, dict]:
+    """The row of each trial, that of the highest recipe where there are several."""
+    return {trial_of(row): row for row in sorted(rows, key=lambda row: row["recipe"])}
+
+
+def is_earlier(row: dict) -> bool:
+    """Whether `row` was recorded with another recipe than that of now, see `study.RECIPE`."""
+    return row.get("recipe", plan.RECIPE) != plan.RECIPE
+
+
+def machine_seconds(row: dict) -> float:
+    """How long the trial of `row` was trained, in seconds of the machine: trials at the same time share its cores."""
+    return row["seconds"] / (row.get("workers") or 1)
+
+
+def searched(rows: list[dict]) -> list[dict]:
+    """The complete trials of the search with the newest recipe, each with its settings' values, the best first."""
+    points, rows = [], [row for row in rows if plan.is_searched(trial_of(row)) and row["state"] == COMPLETE]
+    newest_recipe = max((row["recipe"] for row in rows), default=None)
+    for row in rows:
+        if row["recipe"] == newest_recipe:
+            settings = dict(item.split("=") for item in row["settings"].split())
+            points.append({name: float(settings[name]) for name in plan.SEARCH} | row)
+    return sorted(points, key=lambda point: (-point["validation_roc_auc"], point["settings"]))
+
+
+def _ahead(rows, others, key="validation_roc_auc"):
+    pairs = [(row, other) for row in rows for other in others if row["seed"] == other["seed"]]
+    return _mean_and_spread(
+        row[key] - other[key]
+        for row, other in pairs
+        if len(_values((row, other), key)) == 2 and computed_alike(row, other)
+    )
+
+
+def _values(rows, key):
+    return [row[key] for row in rows if row["state"] == COMPLETE and row[key] is not None]
+
+
+def _mean_and_spread(values):
+    values = list(values)
+    if not values:
+        return None, None
+    return sum(values) / len(values), (max(values) - min(values)) / 2 if len(values) > 1 else None

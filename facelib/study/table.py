@@ -1,0 +1,146 @@
+"""The trials of the study in a CSV file, one row each: written whole, read as if a stranger had written it."""
+
+import csv
+import io
+import math
+import re
+from pathlib import Path
+
+from facelib.config import Config
+from facelib.files import write_atomically
+from facelib.study import plan
+
+# column -> type; numbers may be empty where nothing was measured. Figures are those of the network alone, but for
+# "joined", those of the network and the texture stream together.
+COLUMNS = {
+    "settings": str, "seed": int, "state": str, "reason": str,
+    "validation_roc_auc": float, "validation_accuracy": float, "validation_average_precision": float,
+    "joined_roc_auc": float, "joined_accuracy": float, "loss": float, "spread": float, "active_share": float,
+    "test_accuracy": float, "test_best_accuracy": float, "test_roc_auc": float,
+    "joined_test_accuracy": float, "joined_test_best_accuracy": float, "joined_test_roc_auc": float,
+    "steps": int, "images": int, "seconds": float, "images_per_second": float, "workers": int,
+    "format": int, "recipe": int, "data": str, "faces": str, "commit": str,
+    "python": str, "tensorflow": str, "keras": str, "numpy": str, "processor": str, "bfloat16": str,
+}  # fmt: skip
+STUDY = ("format", "data")  # rows that differ in one of these are not of one study
+REAL, DRAWN = "experiments.csv", "experiments-drawn.csv"
+COMPLETE, FAILED, ERROR = STATES = ("complete", "failed", "error")
+SHARES = (
+    "validation_roc_auc", "validation_accuracy", "validation_average_precision", "joined_roc_auc", "joined_accuracy",
+    "active_share", "test_accuracy", "test_best_accuracy", "test_roc_auc", "joined_test_accuracy",
+    "joined_test_best_accuracy", "joined_test_roc_auc",
+)  # fmt: skip
+SETTINGS = re.compile(r"([a-z_0-9]+=[\w.+-]+( |$))*")
+
+
+class TableError(ValueError):
+    """A table of trials that cannot be used; the message names the file, the line and what is wrong."""
+
+
+def table_path(config: Config) -> Path:
+    """Where the trials on the faces of `config` are listed."""
+    return config.reports.parent / (DRAWN if config.drawn else REAL)
+
+
+def read_any_table(config: Config) -> list[dict]:
+    """The trials on faces of the kind of `config`, photographs or drawn ones; where there are none, on the other kind.
+
+    Raises:
+        TableError: see `read_table`; or the rows are of several studies.
+    """
+    own = table_path(config)
+    for path in (own, own.with_name(REAL if config.drawn else DRAWN)):
+        if rows := read_table(path):
+            for row in rows:
+                check_study(row, rows[0], str(path))
+            return rows
+    return []
+
+
+def trial_of(row: dict) -> plan.Trial:
+    """The trial that `row` is about."""
+    return plan.Trial(row["settings"], row["seed"])
+
+
+def write_table(path: Path, rows: list[dict]) -> None:
+    """Write `rows` to `path`, the whole file or nothing, by settings, seed and recipe; a figure has six digits."""
+    content = io.StringIO()
+    writer = csv.writer(content, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in sorted(rows, key=_key):
+        writer.writerow([_text(row.get(name)) for name in COLUMNS])
+    write_atomically(path, content.getvalue())
+
+
+def _key(row):
+    return *trial_of(row), row["recipe"]
+
+
+def _text(value):
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split())
+
+
+def read_table(path: Path) -> list[dict]:
+    """The rows of `path` by column, numbers as numbers and None where empty; no rows where there is no file.
+
+    Raises:
+        TableError: the file is no such table, or a line has a value that cannot be.
+    """
+    try:
+        lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TableError(f"{path}: cannot be read as a table: {error}") from None
+    missing = [name for name in COLUMNS if name not in (lines[0] if lines else [])]
+    if missing:
+        raise TableError(f"{path}, line 1: no column {', '.join(missing)}: move it away to start anew")
+    rows, seen = [], set()
+    for number, fields in enumerate(lines[1:], 2):
+        row = _row(f"{path}, line {number}", lines[0], fields)
+        if _key(row) in seen:
+            raise TableError(f"{path}, line {number}: a second row for settings {row['settings']!r}, {row['seed']}")
+        seen.add(_key(row))
+        rows.append(row)
+    return rows
+
+
+def _row(place, header, fields):
+    if len(fields) != len(header):
+        raise TableError(f"{place}: {len(fields)} fields, and the header has {len(header)}")
+    texts, row = dict(zip(header, fields, strict=True)), {}
+    for name, kind in COLUMNS.items():
+        try:
+            row[name] = None if kind is not str and not texts[name] else kind(texts[name])
+        except ValueError:
+            raise TableError(f"{place}: {name} is {texts[name]!r}, which is no number") from None
+        if kind is float and row[name] is not None and not math.isfinite(row[name]):
+            raise TableError(f"{place}: {name} is {texts[name]!r}, which is not finite")
+    for name in SHARES:
+        if row[name] is not None and not 0 <= row[name] <= 1:
+            raise TableError(f"{place}: {name} is {row[name]}, and lies between 0 and 1")
+    if row["state"] not in STATES:
+        raise TableError(f"{place}: state is {row['state']!r}, one of {', '.join(STATES)}")
+    if not SETTINGS.fullmatch(row["settings"]):
+        raise TableError(f"{place}: settings are {row['settings']!r}, expected key=value")
+    needed = ("seed", "format", "recipe") + (SHARES[:2] if row["state"] == COMPLETE else ())
+    for name in needed:
+        if row[name] is None:
+            raise TableError(f"{place}: {name} is empty")
+    return row
+
+
+def check_study(found: dict, expected: dict, place: str) -> None:
+    """Raise where `found`, read from `place`, is of another study than `expected`; both have the keys of STUDY.
+
+    Raises:
+        TableError: says what differs, and what to do.
+    """
+    for name in STUDY:
+        if found.get(name) != expected[name]:
+            raise TableError(
+                f"trials of another {name} ({found.get(name)}, now {expected[name]}) cannot be mixed with new"
+                f" ones: move {place} away to start anew"
+            )

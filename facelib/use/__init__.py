@@ -1,0 +1,1 @@
+"""The trained model at work: load, verify, evaluate, export, and the command line."""

@@ -1,0 +1,176 @@
+"""`python -m facelib`: use the model that `make all` trained.
+
+Exit codes: 0 an answer, whether same person or not; 1 something cannot be used, and the message says what to do;
+2 the command line was wrong.
+"""
+
+import argparse
+import io
+import json
+import math
+import re
+import sys
+import warnings
+from pathlib import Path
+
+from facelib.config import PROFILES
+from facelib.folders import describe_unread, printable
+from facelib.startup import load_tensorflow, run_command
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not 0 < rate < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no rate between 0 and 1, such as 0.01")
+    return rate
+
+
+def _crop(text: str) -> tuple:
+    if not re.fullmatch(r"(\s*[0-9]{1,9}\s*,){2}\s*[0-9]{1,9}\s*", text) or int(text.split(",")[2]) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not left,top,side in pixels, such as 61,64,128")
+    return tuple(map(int, text.split(",")))
+
+
+def _path(text: str) -> Path:
+    if not text:  # as an unset variable of a shell gives it; a path would take it for the folder one is in
+        raise argparse.ArgumentTypeError("an empty path; name a file or a folder")
+    return Path(text)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    parser = argparse.ArgumentParser("python -m facelib", description="Use the model that `make all` trained.")
+    parser.epilog = "exit codes: 0 an answer, also `different people`; 1 something cannot be used; 2 wrong usage"
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name, run, text, crops=True):
+        added = commands.add_parser(name, help=text, description=text, epilog=parser.epilog)
+        added.set_defaults(run=run)
+        added.add_argument("--profile", default="laptop", choices=sorted(PROFILES), help="of make all; default: laptop")
+        if crops:
+            where = added.add_mutually_exclusive_group()
+            where.add_argument("--crop", type=_crop, metavar="L,T,S", help="left,top,side of the face in pixels")
+            where.add_argument(
+                "--whole", action="store_const", dest="crop", const="whole", help="the whole image is a cropped face"
+            )
+        return added
+
+    verify = command("verify", run_verify, "Do two images show the same person?")
+    verify.add_argument(
+        "images", nargs=2, type=_path, metavar="IMAGE", help="JPEG or PNG; 112x112, LFW's 250x250, or say --crop"
+    )
+    verify.add_argument("--far", type=_rate, help="the threshold for this false accept rate, not the most accurate one")
+    verify.add_argument("--json", action="store_true", help="the answer and what it stands on, for programs")
+    embed = command("embed", run_embed, "Embeddings of all images in and below a folder, as a NumPy file.")
+    embed.add_argument("folder", type=_path)
+    embed.add_argument("--output", type=_path, required=True, metavar="FILE.npz")
+    evaluate = command("evaluate", run_evaluate, "Figures on a list of pairs in the format of LFW.")
+    evaluate.add_argument("--pairs", type=_path, required=True, metavar="FILE")
+    evaluate.add_argument("--images", type=_path, required=True, metavar="FOLDER")
+    evaluate.add_argument("--json", action="store_true", help="the figures, for programs")
+    export = command("export", run_export, "Write the model to files that run without this project.", crops=False)
+    export.add_argument("--output", type=_path, metavar="FOLDER", help="default: reports/<profile>/export")
+    export.add_argument("--onnx", action="store_true", help="model.onnx as well")
+    return parser
+
+
+def run_verify(arguments) -> None:
+    from facelib.use.verify import load_verifier
+
+    verdict = load_verifier(arguments.profile, traced=False).verify(*arguments.images, arguments.far, arguments.crop)
+    if arguments.json:
+        return print(json.dumps({**verdict._asdict(), "basis": verdict.basis._asdict()}, indent=2))
+    basis = verdict.basis
+    what = "the same person" if verdict.same else "different people"
+    side = "at or above" if verdict.same else "below"
+    aim = f"a false accept rate of {verdict.far}" if verdict.far else "the best accuracy"
+    print(f"{what}: score {verdict.score:.4f}, {side} the threshold {verdict.threshold:.4f}")
+    print(f"The threshold was chosen for {aim} on {basis.pairs:,} pairs of {basis.identities:,} people who were held")
+    print(f"out from training ({describe(basis.data)}); of {basis.mismatched_pairs:,} pairs of two of them it accepts "
+          f"{verdict.validation_far:.2%}.")  # fmt: skip
+    print(f"model {verdict.model}, profile {arguments.profile}")
+
+
+def run_embed(arguments) -> None:
+    import numpy as np
+
+    from facelib.files import check_writable, write_atomically
+    from facelib.use.verify import load_verifier
+
+    check_writable(arguments.output)
+    verifier = load_verifier(arguments.profile)
+    found = verifier.embed_folder(arguments.folder, arguments.crop)
+    content = io.BytesIO()
+    names = {"paths": np.array(found.paths), "model": np.array(verifier.trained.fingerprint)}
+    np.savez(content, embeddings=found.embeddings, rareness=found.rareness, **names)
+    write_atomically(arguments.output, content.getvalue())
+    _list_problems(found.problems)
+    for line in describe_unread(found.unread):
+        print(f"left out: {line}", file=sys.stderr)
+    print(f"{printable(arguments.output)}: {len(found.paths):,} embeddings of {found.embeddings.shape[1]} numbers, "
+          f"{len(found.problems):,} images left out; model {verifier.trained.fingerprint}")  # fmt: skip
+
+
+def run_evaluate(arguments) -> None:
+    from facelib.measure.intervals import Interval
+    from facelib.measure.lfw_protocol import as_text
+    from facelib.use.evaluate import evaluate
+    from facelib.use.verify import load_verifier
+
+    verifier = load_verifier(arguments.profile)
+    found = evaluate(verifier, arguments.pairs, arguments.images, arguments.crop)
+    _list_problems(found["unreadable"])
+    for warning in found["warnings"]:
+        print(f"warning: {warning}", file=sys.stderr)
+    if arguments.json:
+        return print(json.dumps(found, indent=2))
+    print("{pairs:,} pairs ({matched_pairs:,} of one person) of {images:,} images of {people:,} people; "
+          "{pairs_left_out:,} pairs left out".format(**found))  # fmt: skip
+    area = as_text(Interval(**found["summary"]["roc_auc"]))
+    print("ROC AUC {0} (95 %), average precision {average_precision:.4f}, "
+          "equal error rate {equal_error_rate:.4f}".format(area, **found))  # fmt: skip
+    if folds := found["summary"]["cross_validation"]:
+        print("cross-validated over {0} folds: accuracy {accuracy:.4f}, standard error {standard_error:.4f}".format(
+            len(folds["accuracies"]), **folds))  # fmt: skip
+    print("threshold chosen for      threshold  accuracy  (standard error)  false accepts  true accepts")
+    for row in found["thresholds"]:
+        aim = "accuracy" if row["far"] is None else f"false accept rate {row['far']}"
+        print("{:25} {threshold:9.4f}  {accuracy:8.4f}  {standard_error:16.4f}  {false_accept_rate:13.2%}  "
+              "{true_accept_rate:12.2%}".format(aim, **row))  # fmt: skip
+    best = "best on these very pairs  {best_threshold:9.4f}  {best_accuracy:8.4f}  (has seen the answers)"
+    print(best.format(**found))
+    print(f"Thresholds were chosen on {describe(verifier.threshold()[1].data)}; model {found['model']}")
+
+
+def run_export(arguments) -> None:
+    from facelib.use.export import export_model
+
+    for line in export_model(arguments.profile, arguments.output, arguments.onnx):
+        print(line, flush=True)
+
+
+def describe(data: str) -> str:
+    """Which faces a figure is about, in words."""
+    return "drawn faces, which say nothing about people" if data == "drawn" else "photographs"
+
+
+def _list_problems(problems, most=20):
+    for path, reason in problems[:most]:
+        print(f"left out: {printable(path)}: {printable(reason)}", file=sys.stderr)
+    if len(problems) > most:
+        print(f"left out: {len(problems) - most:,} more", file=sys.stderr)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command and return its exit code; a mistake is one message, never a stack trace."""
+    arguments = build_parser().parse_args(argv)
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # on broken files, which are refused with a reason
+
+    def run():
+        load_tensorflow()
+        arguments.run(arguments)
+
+    return run_command(run, (ValueError, OSError, ImportError))

@@ -1,0 +1,94 @@
+"""Figures of the trained model on a list of pairs of its own, in the format of Labeled Faces in the Wild."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from facelib.data import crop_check
+from facelib.data.pair_images import load_pairs, measure_frame
+from facelib.data.pair_list import read_pairs
+from facelib.files import temporary_folder
+from facelib.measure import intervals, lfw_protocol, metrics
+from facelib.progress import track
+from facelib.use.verify import BATCH, WHOLE, Verifier, find_crop
+
+
+def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None) -> dict:
+    """Figures on the pairs of `pairs_file`, whose images are in `images_dir`; nothing is fitted to them but what
+    ``best_`` says, and the folds' thresholds.
+
+    Args:
+        crop: (left, top, side) of the face in every image, all of one size; `WHOLE`, for images of any size; or
+            None, see `Verifier.read`: then all images are of the same size too.
+
+    Returns:
+        JSON-able dict: counts; roc_auc, average_precision, equal_error_rate, best_threshold and best_accuracy; summary
+        (see `lfw_protocol.Summary`: the same with 95 % intervals, View 2 where the list has folds, true accept rates);
+        thresholds, those of the calibration, each with accuracy, standard error and both rates here; unreadable
+        (path, reason); warnings of `crop_check.compare`; crop, scale, data_digest, and the model's fingerprint.
+
+    Raises:
+        PairsError, SizesError, UnreadableImageError, CropError: the list, or its images, cannot be used.
+        MissingResultError, CheckpointError: the mean training face, see `crop_check.read_mean_face`.
+    """
+    training = crop_check.read_mean_face(verifier.trained.config)
+    if crop is None:
+        listed = read_pairs(pairs_file, images_dir)
+        paths = sorted({path for pair in listed for path in (pair.first, pair.second)})
+        size = measure_frame(images_dir, paths)
+        crop = find_crop(size, verifier.trained, images_dir) if size else None
+    with tempfile.TemporaryDirectory(
+        prefix=f"facelib-{os.getpid()}-", dir=temporary_folder()
+    ) as cache:  # other people's faces leave nothing behind
+        test = load_pairs(pairs_file, images_dir, Path(cache), None if crop == WHOLE else crop)
+        pixels = test.images.pixels
+        starts = track(range(0, len(pixels), BATCH), "embedding", f"batches of {BATCH} images")
+        embeddings = np.concatenate([verifier.embed(pixels[start : start + BATCH]) for start in starts])
+        scores = verifier.scores(embeddings, test.first, test.second)
+        digest, faces = test.images.digest, crop_check.measure_faces(pixels)
+    people = np.array([[path.split("/")[0] for path in pair[:2]] for pair in test.pairs])
+    try:
+        summary = _summarise(verifier, test, scores, people)
+    except ValueError as error:
+        raise ValueError(f"{pairs_file}: {error}") from None
+    alike = crop_check.compare(training, faces)
+    calibration = verifier.trained.results["calibration"]
+    rows = [calibration["accuracy_threshold"], *calibration["thresholds"]]
+    return {
+        "pairs": len(test.pairs),
+        "matched_pairs": int(test.matched.sum()),
+        "pairs_left_out": len(test.listed) - len(test.pairs),
+        "unreadable": [list(problem) for problem in test.images.problems],
+        "images": len(test.readable),
+        "people": len(np.unique(people)),
+        **{key: summary[key]["value"] for key in ("roc_auc", "average_precision", "equal_error_rate")},
+        **{key: summary[key] for key in ("best_threshold", "best_accuracy")},
+        "summary": summary,
+        "thresholds": [_decide(scores, test.matched, people, row) for row in rows],
+        "crop": crop and list(crop) if crop != WHOLE else None,
+        "scale": alike.scale,
+        "warnings": list(alike.warnings),
+        "data_digest": digest,
+        "model": verifier.trained.fingerprint,
+    }
+
+
+def _summarise(verifier, test, scores, people):
+    threshold = verifier.trained.results["calibration"]["accuracy_threshold"]["threshold"]
+    folds = np.array([pair.fold for pair in test.pairs])
+    return lfw_protocol.as_data(lfw_protocol.summarise({"": scores}, people, folds, {"": threshold})[""])
+
+
+def _decide(scores, matched, people, row):
+    """What the threshold in `row` of the calibration does to these pairs."""
+    accepted = scores >= row["threshold"]
+    return {
+        "far": row["far"],
+        "threshold": row["threshold"],
+        "accuracy": metrics.accuracy(scores, matched, row["threshold"]),
+        "standard_error": intervals.accuracy_interval(scores, people, row["threshold"]).standard_error,
+        "false_accept_rate": float(np.mean(accepted[~matched])),
+        "true_accept_rate": float(np.mean(accepted[matched])),
+    }

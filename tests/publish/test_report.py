@@ -1,0 +1,206 @@
+"""The report itself, reports/report.typ, on figures that are made up here."""
+
+import dataclasses
+import io
+import json
+
+import pypdf
+import pytest
+from made_up import RESULTS
+
+from facelib.config import ROOT, Config
+from facelib.publish import PublishingError
+from facelib.publish.report import compile_report, measure_body
+
+WHOLE = RESULTS["08_experiments"]["whole"]
+GAINS = RESULTS["07_lfw_test"]["gains"]
+ALONE = dict(name="network", validation_roc_auc=0.9201, validation_accuracy=0.84)
+PLAIN = dict(name="no augmentation", validation_roc_auc=0.7, validation_accuracy=0.65)
+FIGURE = '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"><rect width="9" height="9"/></svg>'
+SIZES = {"06_training": (720, 360), "08_minutes": (389, 216), "07_roc": (346, 317), "07_scores": (504, 259)}
+
+
+def gains(lower, upper):
+    """The gains of the made-up results, that of the other folds' thresholds with an interval between these ends."""
+    return dict(GAINS, cross_validated=dict(value=(lower + upper) / 2, lower=lower, upper=upper))
+
+
+@pytest.fixture
+def report(tmp_path):
+    """Function that compiles the report on made-up results, some of them or of the configuration changed."""
+
+    def compile_changed(data="real", without=None, **changes):
+        run = tmp_path / "run"
+        for folder in ("results", "figures"):
+            (run / folder).mkdir(parents=True, exist_ok=True)
+        for name in ("report.typ", "references.bib"):
+            (tmp_path / name).write_text((ROOT / "reports" / name).read_text())
+        config = dataclasses.asdict(Config(profile="laptop"))
+        config |= {key: value for key, value in changes.items() if key in config}
+        for name, figures in RESULTS.items():
+            content = figures | {key: value for key, value in changes.items() if key in figures}
+            content = {key: value for key, value in content.items() if key != without}
+            content |= {"data": data, "provenance": {"config": config}}
+            (run / "results" / f"{name}.json").write_text(json.dumps(content))
+        for name, (width, height) in SIZES.items():
+            (run / "figures" / f"{name}.svg").write_text(FIGURE.format(width=width, height=height))
+        source = tmp_path / "report.typ"
+        pages = pypdf.PdfReader(io.BytesIO(compile_report(source, run))).pages
+        texts = [page.extract_text().split()[:-1] for page in pages]  # the last word of a page is its number
+        return [" ".join(words) for words in texts], measure_body(source, run)
+
+    return compile_changed
+
+
+def test_numbers_are_those_of_the_results(report):
+    text = " ".join(report()[0])
+    for figure in ("5,926", "1,200", "4.9", "0.9389", "85.2", "86.1", "0.710", "0.702", "0.1234", "2.80", "190,512"):
+        assert figure in text, figure
+    assert "cosine decay, weight decay" in text
+
+
+def test_the_study_names_the_best_choice_of_each_factor_and_what_time_buys(report):
+    text = " ".join(report()[0]).replace("\xa0", " ")
+    assert "81 trials out of 83" in text
+    assert "7 failed: 4 × collapse, 2 × the loss is not finite, 1 × OSError" in text
+    assert "residual of 2" not in text and "shallow Inception- ResNet-v2 of 2 1.1 ± 1.2 7.6" in text
+    assert "no alignment, warped as much of 16 1.1 ± 1.2 7.6" in text
+    assert "memory of 256 images of 7 1.1 7.6" in text  # one seed has no range
+    assert "The best of 12 trials of a search" in text and "ROC AUC of 0.8888 (the base: 0.8777)" in text
+    assert "learning rate 0.0017 and weight decay 0.051" in text
+    assert "from 71.0 % to 84.0 %" in text and "rings: with the settings of best; the reference system" in text
+    assert "earlier version" not in text
+    assert "9 of these trials are of an earlier version of the recipe" in " ".join(report(earlier=9)[0])
+
+
+def test_the_curve_and_the_whole_recipe_need_no_table_of_choices(report):
+    text = " ".join(report(factors=[], search=dict(trials=0, best=None), causes={}, failed=0)[0])
+    assert "more time buys" in text and "The whole recipe" in text and "best choice" not in text
+
+
+def test_the_whole_recipe_has_the_spread_of_its_seeds_where_there_are_several(report):
+    text = " ".join(report()[0]).replace("\xa0", " ")
+    assert (
+        "with 3 seeds and 104 minutes of training reaches, after its last epoch, 91.7 % of the test pairs" in text
+        and "seen the answers, 92.1 %" in text
+    )
+    assert "ROC AUC of 0.9753; the standard deviations over the seeds are 0.4 points and 0.0016" in text
+    figures = {name: figure | {"deviation": None} for name, figure in WHOLE.items() if name != "seeds"}
+    text = " ".join(report(whole={"seeds": 1, **figures})[0])
+    assert "with 1 seed and" in text and "standard deviations" not in text
+
+
+def test_the_study_is_left_out_where_there_is_none_or_one_on_other_faces(report):
+    nothing = dict(factors=[], minutes=[], whole=dict(seeds=0), trials=0)
+    for changes in (nothing, dict(faces="drawn"), dict(data="drawn")):
+        pages, body = report(**changes)
+        text = " ".join(pages)
+        assert 2 < body <= 3
+        assert not any(words in text for words in ("trials out of", "more time buys", "whole recipe"))
+    search = dict(trials=0, best=None)
+    assert "trials of a search" not in " ".join(report(failed=0, search=search, minutes=[])[0])
+
+
+def test_figures_on_the_test_pairs_come_with_their_intervals(report):
+    text = " ".join(report()[0]).replace("\xa0", " ")
+    for figure in (
+        "[0.9212, 0.9534]",
+        "[0.9236, 0.9549]",
+        "[12.0, 16.3]",
+        "85.2 % [82.9, 87.3] of the pairs",
+        "85.5 % ± 0.5 %",
+        "each of the 2 folds",
+        "hardly tell",
+    ):
+        assert figure in text, figure
+    assert "TAR at FAR 0.01, all pairs 65.4 % [61.2, 69.1]" in text
+    assert "1,539 test images, 1,179,432 of them of two people" in text and "off by 3.2 % on average" in text
+
+
+def test_without_folds_and_with_few_pairs_the_table_is_shorter(report):
+    summaries = dict(configured=dict(RESULTS["07_lfw_test"]["summaries"]["configured"], cross_validation=None))
+    few = dict(RESULTS["07_lfw_test"]["all_pairs"], tar_at_far=[])
+    text = " ".join(report(summaries=summaries, all_pairs=few)[0])
+    assert "cross-validated" not in text and "TAR at FAR 0" not in text
+
+
+def test_best_choice_is_named(report):
+    assert "Best is the winner" in " ".join(report()[0])
+
+
+def test_without_a_texture_stream_nothing_is_said_of_it(report):
+    assert "second stream" not in " ".join(report(texture_share=0.0)[0])
+
+
+def test_what_the_network_sees_beside_the_pixels_is_said_where_it_does(report):
+    assert "sees their contrasts in small and larger" in " ".join(report()[0])
+    assert "contrasts" not in " ".join(report(local_contrast=False)[0])
+    assert "contrasts" not in " ".join(report(network="shallow_inception_resnet_v2")[0])
+
+
+def test_without_a_memory_nothing_is_said_of_it(report):
+    assert "before it as well" in " ".join(report(pairs_weight=0.5)[0])
+    for changes in (dict(pairs_weight=0.5, memory_size=0), dict(pairs_weight=0.0)):
+        assert "before it as well" not in " ".join(report(**changes)[0])
+
+
+def test_without_a_cohort_nothing_is_said_of_it(report):
+    assert "How rare a face is" not in " ".join(report(rareness_weight=0.0)[0])
+
+
+def test_every_page_says_when_faces_are_drawn(report):
+    pages, _ = report(data="drawn")
+    assert all("come from drawn faces" in page for page in pages)
+    assert not any("drawn faces" in page for page in report(data="real")[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (dict(best_epoch=12), "at epoch 12 of 20, whose weights are the ones tested"),
+        (dict(), "0.9 points more (paired 95 % interval [−0.1, +1.9]): optimistic, since it has seen the"),
+        (dict(), "by +0.3 points [−0.7, +1.3]: none is shown"),
+        (dict(gains=gains(0.0211, 0.0402)), "by +3.1 points [+2.1, +4.0]: that of validation is not the best"),
+        (dict(gains=gains(-0.0402, -0.0211)), "by −3.1 points [−4.0, −2.1]: that of validation is better"),
+        (dict(gains=dict(best=GAINS["best"], cross_validated=None)), "Without folds, no threshold can be"),
+        (dict(), "0.9 points below that on"),
+        (dict(), "is [−4.5, +3.0] points. The two cannot be told apart."),
+        (dict(from_validation=dict(value=-0.05, lower=-0.08, upper=-0.02)), "[−8.0, −2.0] points. Likely reasons"),
+        (dict(from_validation=dict(value=0.05, lower=0.02, upper=0.08)), "5.0 points above that on validation pairs"),
+        (dict(from_validation=dict(value=0.05, lower=0.02, upper=0.08)), "[+2.0, +8.0] points. A likely reason"),
+        (dict(), "without names and pairs: a transductive step"),
+        (dict(), "Whether some of these people were trained on is not known"),
+        (dict(training_names=1056, shared_names=17), "17 of them bear the name of a training folder"),
+        (dict(test_frame=[112, 112]), "600 people, taken whole."),
+        (dict(unreadable=1, duplicates=0), "one unreadable file and no duplicates"),
+        (dict(network="shallow_inception_resnet_v2"), "The network is a shallow Inception-ResNet-v2"),
+        (dict(later_mining_epoch=5), "after epoch 5 the hardest negatives"),
+        (dict(mining="all", loss="triplet"), "triplet loss, margin 0.4"),
+        (dict(pairs_weight=0.5), "over all pairs of the batch adds"),
+        (dict(pairs_weight=0.5, memory_size=1024), "with up to 1,024 before it as well"),
+        (dict(texture_share=0.4), "the texture 0.9107, both together 0.9277"),
+        (dict(rareness_weight=0.5), "both faces are (weight 0.5 each)"),
+        (dict(rareness_weight=0.5), "on validation pairs from 0.9277 to 0.9312"),
+        (dict(rareness_weight=0.5, texture_share=0.0, streams=[ALONE]), "on validation pairs from 0.9201 to 0.9312"),
+        (dict(pairs_weight=0.5, classes_weight=0.1), "all pairs of the batch and class proxies"),
+        (dict(flip_average=False, bfloat16_used=False, repeat_images=False, augmentation=0.0), "is embedded once, and"),
+        (dict(median=9.0), "A batch takes"),
+        (dict(align=True, warp_share=0.4), "and, gently since faces are aligned, shifted"),
+        (dict(align=True, warp_share=1.0), "and shifted, zoomed"),
+        (dict(align=False, warp_share=0.4), "and shifted, zoomed"),
+        (dict(best_crop_side=144, test_crop=(61, 64, 128)), "mean training face gives 144 pixels"),
+        (dict(comparison=[PLAIN, dict(PLAIN, name="its rival", validation_roc_auc=0.6)]), "cannot settle that choice"),
+        (dict(comparison_steps=4), "which is too short to rank them"),
+        (dict(weight_decay=0.0, warmup_steps=0, roc_auc=1.0, eer=0, minimum=1), "1.0000"),
+    ],
+)  # fmt: skip
+def test_words_follow_the_results_within_three_pages(report, changes, words):
+    pages, body = report(**changes)
+    assert words in " ".join(pages).replace("\xa0", " ")
+    assert 2 < body <= 3
+
+
+@pytest.mark.parametrize("name", [key for figures in RESULTS.values() for key in figures])
+def test_a_result_that_is_missing_is_an_error(report, name):
+    with pytest.raises(PublishingError, match=name):
+        report(without=name)
