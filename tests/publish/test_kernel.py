@@ -157,7 +157,7 @@ def test_a_kernel_that_does_not_start(tmp_path, monkeypatch):
     assert "\n       ModuleNotFoundError: No module named 'no_such_package'\n" in str(error.value)
 
 
-def test_a_kernel_that_cannot_be_reached_is_one_line_and_leaves_nothing(tmp_path, set_tmpdir, monkeypatch):
+def test_a_kernel_that_cannot_be_reached_is_one_line_and_leaves_nothing(tmp_path, set_tmpdir, monkeypatch, capsys):
     monkeypatch.setattr(place, "SOCKET_PATH", 1000)
     started = []
     monkeypatch.setattr(kernel.Kernel, "__exit__", lambda self, *_, end=kernel.Kernel.__exit__: (
@@ -168,7 +168,9 @@ def test_a_kernel_that_cannot_be_reached_is_one_line_and_leaves_nothing(tmp_path
     notebook = write_notebook(tmp_path / "a.ipynb", "1")
     with pytest.raises(SystemExit) as ending:
         run(lambda: execute(notebook, tmp_path / "out.ipynb", {}))
-    assert re.fullmatch(r"error: ZMQError: .* \(facelib/publish/\w+.py:\d+, FACELIB_TRACE=1 .*\)", ending.value.code)
+    assert ending.value.code == 1
+    message = r"error: ZMQError: .* \(facelib/publish/\w+.py:\d+, FACELIB_TRACE=1 .*\)"
+    assert re.fullmatch(message, capsys.readouterr().err.splitlines()[-1])
     assert started[0].returncode is not None and list(deep.iterdir()) == []
 
 
