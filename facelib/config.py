@@ -83,8 +83,8 @@ class Config:
     # which faces take part
     identities_limit: int = 8000
     images_limit: int = 50  # per identity
-    align: bool = True  # each face onto the mean face, see `congealing`
-    test_crop: tuple = ()  # left, top, side of the square in a test frame; (): found by `alignment`
+    align: bool = True  # each face onto the mean face, see `face_alignment`
+    test_crop: tuple = ()  # left, top, side of the square in a test frame; (): found by `test_crop`
     validation_share: float = 0.12  # of the identities, held out from training
     validation_images: int = 10  # per identity, in validation pairs
     validation_pairs_limit: int = 6000  # of each kind; as many as LFW has in all, of 133 identities with 10 images
@@ -138,7 +138,7 @@ class Config:
 
     # use
     flip_average: bool = True  # the embedding of a face is the mean of its own and its mirror image's
-    rareness_weight: float = 0.75  # of each face's rareness in a score, see `cohort`; 0: the similarity alone
+    rareness_weight: float = 0.75  # in a score, of each face: `score_normalization`; 0: similarity alone
     rareness_neighbours: int = 20  # the most similar of the cohort, one image of each training identity
 
     @property

@@ -585,7 +585,7 @@ def permuted(n, keys):
 
 
 def identities_in_passes(permutation, n, size, passes):
-    """Numbers (passes * n,) below n, one whole pass after the other; `permutation` gives the raw order of a pass.
+    """Numbers (passes * n,) below n, one whole pass after the other; `sampler.permute` gives the raw order of a pass.
 
     Batches take `size` <= n / 2 at a time. Where a pass begins inside a batch, those of its first `size` numbers which
     this batch holds already, from the end of the pass before, are put behind the others of the first `size`.

@@ -1,7 +1,7 @@
 """Paint one drawn face: parameters of the person and of the image in, pixels out.
 
 Lengths are pixels of a 250x250 frame. Outlines are complex arrays, x + iy with y down and 0 at the middle of the head.
-What the parameters are, and between which ends they vary, is in `synthetic.py`.
+What the parameters are, and between which ends they vary, is in `drawn.py`.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """How sure verification figures are: standard errors, 95 % intervals, differences of two figures.
 
-Each function says what a figure owes to each pair; `dyads` makes an interval of it. Scores are (pairs,) float, higher
+Each function says what a figure owes to each pair, and makes an interval of it. Scores are (pairs,) float, higher
 for the same person; people is (pairs, 2) of names or numbers, and a pair is matched where both are equal. All that take
 scores raise a ValueError for scores and people that do not fit, a score that is not finite, and pairs of one kind only.
 

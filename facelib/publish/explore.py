@@ -35,7 +35,7 @@ def read_inputs(results: Path, exploration: Path) -> tuple[dict, list[dict], str
     """What the page shows.
 
     Returns:
-        the arrays of `exploration` (see `facelib.show.explore_data`) by their names, the marks, the banner.
+        the arrays of the exploration (see `facelib.show.explore_data`) by their names, the marks, the banner.
 
     Raises:
         MissingResultError: a notebook has not been run; the message names it.

@@ -1,6 +1,6 @@
 """Run a step of make, and record what it made: ``python -m facelib.publish.step TARGET SOURCE... -- MODULE ...``
 
-The step is a module of `publishing` with its arguments. It runs in this process; what it notes (see `files.note_made`),
+The step is a module of `publish` with its arguments. It runs in this process; what it notes (see `files.note_made`),
 in a notebook too, is what it made beside its target.
 """
 

@@ -1,6 +1,6 @@
 """What stands beside the network in a score, fitted to the training images: the texture stream and the cohort.
 
-`trained` reads it back.
+`use.load` reads it back.
 """
 
 import dataclasses

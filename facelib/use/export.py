@@ -1,8 +1,9 @@
 """The trained model as files that run elsewhere: for Keras, and for ONNX, with everything inside but the decoder.
 
 Images go in as they are decoded, (N, 112, 112, 3) in [0, 255]. Out come ``embeddings`` (N, d), unit norm, those of
-mirror images added where the configuration says so, and, where there is a cohort, ``rareness`` (N,), see `cohort`. The
-score of two faces is then two dot products away: s = (<x1, x2> + 1) / 2, and (s + w r1 + w r2) / (1 + 2 w).
+mirror images added where the configuration says so, and, where there is a cohort, ``rareness`` (N,), see
+`score_normalization`. The score of two faces is then two dot products away: s = (<x1, x2> + 1) / 2, and
+(s + w r1 + w r2) / (1 + 2 w).
 """
 
 import json

@@ -1,4 +1,4 @@
-"""lfw.py: good pairs files read as they say, bad ones refused with the file, the line and what was expected."""
+"""pair_list.py: good pairs files read as they say, bad ones refused with the file, the line and what was expected."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""all_pairs.py: each pair once, its score that of embedding.pair_scores, whatever the size of the blocks."""
+"""all_vs_all.py: each pair once, its score that of embedding.pair_scores, whatever the size of the blocks."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""dyads.py: the sum over all pairs of pairs with a person in common, and people by number."""
+"""Clustered errors: the sum over all pairs of pairs with a person in common, and people by number."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""protocols.py: View 2 against a slow twin, the summary against the figures it is made of."""
+"""lfw_protocol.py: View 2 against a slow twin, the summary against the figures it is made of."""
 
 import json
 

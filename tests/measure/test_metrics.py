@@ -1,4 +1,4 @@
-"""verification.py against slow twins written from the definitions, in float64, with tied scores."""
+"""metrics.py against slow twins written from the definitions, in float64, with tied scores."""
 
 import json
 from fractions import Fraction

@@ -240,7 +240,7 @@ def state(tab):
 
 
 def check_figures(tab):
-    """The page shows the figures that `verification` finds at its threshold; returns the threshold."""
+    """The page shows the figures that `metrics` finds at its threshold; returns the threshold."""
     arrays = made_up()
     scores, matched = arrays["scores"], arrays["matched"]
     threshold, shown = state(tab)
