@@ -140,7 +140,7 @@ $(EXECUTED): $(REPORTS)/executed/%.ipynb: notebooks/%.ipynb $(STAMP) $(EXECUTION
 # What each notebook depends on: the modules that it imports, and the notebooks whose results it reads.
 ifdef GUARDED
 include data/interim/depend.mk
-data/interim/depend.mk: $(NOTEBOOKS:%=notebooks/%.ipynb) $(wildcard facelib/*.py facelib/*/*.py)
+data/interim/depend.mk: Makefile $(NOTEBOOKS:%=notebooks/%.ipynb)
 	@$(PUBLISH).depend $@ $(NOTEBOOKS:%=notebooks/%.ipynb)
 endif
 
@@ -217,7 +217,7 @@ docs/pipeline.png: docs/pipeline.py | $(READY)
 
 # Waits for a run that is at work there; without an environment there is none.
 clean:
-	@if [ -x $(PYTHON) ]; then $(PUBLISH).guard $(PROFILE) 'make clean' -- rm -rf $(REPORTS); else rm -rf $(REPORTS); fi
+	@if [ -e $(READY) ]; then $(PUBLISH).guard $(PROFILE) 'make clean' -- rm -rf $(REPORTS); else rm -rf $(REPORTS); fi
 
 distclean:
 	rm -rf $(PROFILES:%=reports/%) reports/bench.* data/interim .venv .bench-venv facelib.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -105,11 +105,11 @@ def temporary_folder() -> Path:
     except OSError as error:
         remedy = REMEDIES.get(error.errno, "name a folder that can be written to, or unset TMPDIR")
         raise UnwritableError(f"TMPDIR={wanted} cannot be written to: {error.strerror}; {remedy}") from None
-    return Path(wanted)
+    return Path(os.path.abspath(wanted))
 
 
 def note_made(path: Path) -> Path:
-    """List `path` among what this run stands on, where somebody asks for that (see `publishing.manifest`)."""
+    """List `path` among what this run stands on, where somebody asks for that (see `publish.manifest`)."""
     if journal := os.environ.get(JOURNAL):
         with open(journal, "a") as file:
             file.write(json.dumps(os.path.abspath(path)) + "\n")

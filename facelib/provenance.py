@@ -26,7 +26,9 @@ def digest(*parts) -> str:
 def digest_code(*folders: str) -> str:
     """A short name for what the modules in `folders` of this package do, whatever their comments and docstrings."""
     package = Path(__file__).parent
-    paths = sorted(path for folder in set(folders) for path in (package / folder).glob("*.py"))
+    paths = sorted(path for folder in set(folders) for path in (package / folder).glob("[!.]*.py"))
+    if missing := set(folders) - {path.parent.name for path in paths}:
+        raise FileNotFoundError(f"{package / min(missing)} holds no code")
     return digest({str(path.relative_to(package)): _bare(path.read_text(encoding="utf-8")) for path in paths})
 
 

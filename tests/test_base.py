@@ -1,7 +1,7 @@
 """Training does what it did when the trials of the study were recorded: twenty steps of their base, held to figures.
 
 ``PYTHONPATH=. python tests/test_base.py`` writes the figures anew. Do that where training is meant to change, and raise
-`study.RECIPE` with it: the trials recorded before are then shown as those of an earlier recipe.
+`plan.RECIPE` with it: the trials recorded before are then shown as those of an earlier recipe.
 """
 
 import json

@@ -91,6 +91,8 @@ def test_temporary_files_lie_where_tmpdir_says_or_it_is_said(tmp_path, monkeypat
         return temporary_folder()
 
     assert look(tmp_path) == look(f"{tmp_path}/") == tmp_path
+    monkeypatch.chdir(tmp_path.parent)
+    assert look(tmp_path.name) == tmp_path
     (tmp_path / "file").write_text("")
     for name, reason in {"nowhere": "No such file or directory", "file": "Not a directory"}.items():
         message = f"TMPDIR={tmp_path / name} cannot be written to: {reason}; name a folder that can"

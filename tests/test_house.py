@@ -86,13 +86,14 @@ def test_every_setting_is_read():
     assert {field.name for field in dataclasses.fields(Config)} - read - {"profile", "data"} == set()
 
 
-FOLDERS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+FOLDERS = ["."] + sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_module_is_imported_by_a_test_in_the_folder_of_its_name(folder):
-    modules = {f"facelib.{folder}.{path.stem}" for path in (PACKAGE / folder).glob("[!_]*.py")}
-    tested = {".".join(name.split(".")[:3]) for path in (TESTS / folder).glob("*.py") for name in imported(path)}
+    modules = {path.relative_to(ROOT).with_suffix("") for path in (PACKAGE / folder).glob("[!_]*.py")}
+    named = {Path(*name.split(".")) for path in (TESTS / folder).glob("*.py") for name in imported(path)}
+    tested = named | {name.parent for name in named}
     assert modules - tested == set()
 
 

@@ -41,3 +41,11 @@ def test_code_is_named_by_its_folders_whatever_their_order(name_of, tmp_path):
     assert digest_code("data", "learn") == digest_code("learn", "data", "learn") != before
     (tmp_path / "data" / "m0.py").rename(tmp_path / "data" / "m1.py")
     assert digest_code("data") != before
+
+
+def test_hidden_files_of_editors_are_no_code_and_a_missing_folder_is_an_error(name_of, tmp_path):
+    before = name_of("A = 1\n")
+    (tmp_path / "data" / ".#m0.py").symlink_to("nowhere")
+    assert digest_code("data") == before
+    with pytest.raises(FileNotFoundError, match="nowhere holds no code"):
+        digest_code("data", "nowhere")

@@ -33,7 +33,7 @@ class MeanFace(NamedTuple):
     """What a set of faces is compared by."""
 
     face: np.ndarray  # (112, 112) float64 in [0, 255], the mean of the images and of their channels
-    sharpness: float  # the median of the images', see `by_quality.measure_images`
+    sharpness: float  # the median of the images', see `image_quality.measure_images`
     images: int
 
 

@@ -25,7 +25,7 @@ from facelib.learn.training import Learner
 from facelib.measure import metrics
 from facelib.provenance import describe_computer, digest, digest_code
 
-# a change in one of these folders trains again: they decide the weights, or which epoch is the best
+# a change in one of these folders trains again: in them lies what decides the weights, and which epoch is the best
 DECISIVE = ("data", "learn", "measure")
 # settings that leave the weights of the network as they are, and what the names of others of the kind begin with
 INDECISIVE = ("profile", "data", "test_crop", "comparison_steps", "texture_", "rareness_")

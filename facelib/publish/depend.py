@@ -9,14 +9,16 @@ import ast
 import json
 from pathlib import Path
 
+from IPython.core.inputtransformer2 import TransformerManager
+
 from facelib.config import ROOT
 from facelib.files import write_atomically
-from facelib.publish import run
+from facelib.publish import PublishingError, run
 
 
-def find_modules(source: str, package: Path) -> set[Path]:
-    """The files of `package` that the code `source` imports, with what they import in turn."""
-    found, pending = set(), _imported(ast.walk(ast.parse(source)), package)
+def find_modules(tree: ast.Module, package: Path) -> set[Path]:
+    """The files of `package` that the code `tree` imports, with what they import in turn."""
+    found, pending = set(), _imported(ast.walk(tree), package)
     while pending:
         found |= pending
         pending = set().union(*(_imported(_nodes(path), package) for path in pending)) - found
@@ -24,7 +26,7 @@ def find_modules(source: str, package: Path) -> set[Path]:
 
 
 def _nodes(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = read_module(path)
     return tree.body if path.name == "__init__.py" else ast.walk(tree)  # `facelib.verify` imports when it is called
 
 
@@ -49,33 +51,67 @@ def _files(name, package):
         yield from (path for path in (place / "__init__.py", place.with_suffix(".py")) if path.exists())
 
 
-def read_code(notebook: Path) -> str:
-    """The code cells of `notebook`."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+def read_module(path: Path) -> ast.Module:
+    """The code of a module.
+
+    Raises:
+        PublishingError: it is no Python.
+    """
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError) as error:
+        raise PublishingError(f"{path} is no Python: {error}") from None
 
 
-def find_needs(sources: list[str], earlier: list[str]) -> list[str]:
-    """Those of the names `earlier` that are a text in the code `sources`."""
-    nodes = [node for source in sources for node in ast.walk(ast.parse(source))]
+def read_notebook(path: Path) -> ast.Module:
+    """The code of a notebook, commands of IPython such as ``%matplotlib`` too.
+
+    Raises:
+        PublishingError: it is no notebook, or a cell is no Python.
+    """
+    try:
+        cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+        sources = ["".join(cell["source"]) for cell in cells]
+    except (ValueError, KeyError, TypeError) as error:
+        raise PublishingError(f"{path} is no notebook: {' '.join(repr(error).split())}") from None
+    body = []
+    for number, source in enumerate(sources, 1):
+        try:
+            body += ast.parse(TransformerManager().transform_cell(source)).body
+        except SyntaxError as error:
+            raise PublishingError(f"{path}, code cell {number} is no Python: {error}") from None
+    return ast.Module(body, [])
+
+
+def find_needs(trees: list[ast.Module], earlier: list[str]) -> list[str]:
+    """Those of the names `earlier` that are a text in the code `trees`."""
+    nodes = [node for tree in trees for node in ast.walk(tree)]
     texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return [name for name in earlier if name in texts]
 
 
-def describe(notebooks: list[Path], package: Path) -> str:
-    """Rules of make for the executed `notebooks`, whose folder is ``$(REPORTS)/executed``."""
+def describe(target: Path, notebooks: list[Path], package: Path) -> str:
+    """Rules of make for the executed `notebooks`, whose folder is ``$(REPORTS)/executed``, and for the file `target`.
+
+    Raises:
+        PublishingError: see `read_module` and `read_notebook`.
+    """
     rules, known = [], set()
     for number, notebook in enumerate(notebooks):
-        code = read_code(notebook)
+        code = read_notebook(notebook)
         modules = sorted(find_modules(code, package))
-        sources = [code, *(path.read_text(encoding="utf-8") for path in modules)]
-        needs = find_needs(sources, [other.stem for other in notebooks[:number]])
+        needs = find_needs([code, *map(read_module, modules)], [other.stem for other in notebooks[:number]])
         names = [path.relative_to(package.parent).as_posix() for path in modules]
         known |= {*names}
-        targets = [f"$(REPORTS)/executed/{name}.ipynb" for name in (notebook.stem, *needs)]
-        rules.append(" \\\n  ".join([f"{targets[0]}:", *names, *targets[1:]]))
-    rules += [f"{name}:" for name in sorted(known)]  # one that is gone counts as changed
+        executed = [f"$(REPORTS)/executed/{name}.ipynb" for name in (notebook.stem, *needs)]
+        rules.append(_rule(executed[0], *names, *executed[1:]))
+    rules.append(_rule(target, *sorted(known)))
+    rules += [_rule(name) for name in sorted(known)]  # one that is gone counts as changed, and `target` is made again
     return "\n\n".join(rules) + "\n"
+
+
+def _rule(target, *sources):
+    return " \\\n  ".join([f"{target}:", *sources])
 
 
 def main() -> None:
@@ -83,7 +119,7 @@ def main() -> None:
     parser.add_argument("target", type=Path)
     parser.add_argument("notebooks", type=Path, nargs="+", help="in order")
     arguments = parser.parse_args()
-    write_atomically(arguments.target, describe(arguments.notebooks, ROOT / "facelib"))
+    write_atomically(arguments.target, describe(arguments.target, arguments.notebooks, ROOT / "facelib"))
 
 
 if __name__ == "__main__":

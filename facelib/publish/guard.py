@@ -66,7 +66,7 @@ def main() -> None:
         config = load_config(profile, "drawn")
         folders = (config.interim, config.reports)
         keep(config.interim / LOCK, purpose)
-        for folder in (config.interim, config.reports.parent):
+        for folder in (config.interim.parent, config.reports.parent):
             sweep(folder)
         mend([Path(target) for target in targets], folders)
     os.execvp(command[0], command)

@@ -70,7 +70,7 @@ def project(embeddings: np.ndarray, seed: int) -> np.ndarray:
 
 
 def write_exploration(config: Config, test, scores: np.ndarray, mapped: np.ndarray, points: np.ndarray) -> Path:
-    """Write ``data/interim/<profile>/explore.npz``, from which `publishing.explore` makes its page.
+    """Write ``data/interim/<profile>/explore.npz``, from which `publish.explore` makes its page.
 
     It holds faces, so it lies with the decoded images and not among the results. Arrays: ``scores`` and ``matched``,
     (pairs,); ``pairs``, the pictured ones, with ``first`` and ``second``, rows of ``pixels``; ``pixels``, with

@@ -1,4 +1,4 @@
-"""How rare a face is in a cohort, which tells how much a similarity to it is worth; NumPy only.
+"""How rare a face is in a cohort, which tells how much a similarity to it is worth.
 
 A blurred, dark or average face is similar to everybody; that two such faces are similar says little. The cohort shows
 it: images of the training identities. Nobody in it is held out for validation; whether somebody in it is in a test pair

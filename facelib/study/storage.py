@@ -28,7 +28,7 @@ class Storage(NamedTuple):
 def open_storage(folder: Path, table: Path, identity: dict, new_start: bool = False) -> Storage:
     """Open the storage in `folder`, or make one that takes over the trials that are over in `table`.
 
-    Each recipe, see `study.RECIPE`, has a storage of its own; the rows of others stay in the table as they are.
+    Each recipe, see `plan.RECIPE`, has a storage of its own; the rows of others stay in the table as they are.
     With `new_start`, trials that ended in an error are run again.
 
     Raises:

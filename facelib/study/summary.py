@@ -92,7 +92,7 @@ def newest(rows: Iterable[dict]) -> dict[plan.Trial, dict]:
 
 
 def is_earlier(row: dict) -> bool:
-    """Whether `row` was recorded with another recipe than that of now, see `study.RECIPE`."""
+    """Whether `row` was recorded with another recipe than that of now, see `plan.RECIPE`."""
     return row.get("recipe", plan.RECIPE) != plan.RECIPE
 
 

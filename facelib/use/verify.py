@@ -178,7 +178,7 @@ class Verifier:
 
 
 def find_crop(size: tuple[int, int], trained: Trained, place) -> tuple | None:
-    """The crop of images of `size` (width, height), where it is known: None of a face, ``load.crop`` of a frame.
+    """The crop of images of `size` (width, height), where it is known: None of a face, ``trained.crop`` of a frame.
 
     Raises:
         CropError: another size; the message names `place`.

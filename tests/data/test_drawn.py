@@ -165,7 +165,7 @@ def test_other_parameters_replace_the_folder(project, changes):
 def test_other_code_replaces_the_folder(project, count_images, monkeypatch, tmp_path):
     folder = drawing.draw_faces(TINY)
     drawn_by = json.loads((folder / drawing.MARKER).read_text())["code"]
-    changed = tmp_path / "cartoon.py"
+    changed = tmp_path / "drawn_face.py"
     changed.write_text("a face is a circle")
     monkeypatch.setattr(drawn_face, "__file__", str(changed))
     first = len(count_images)

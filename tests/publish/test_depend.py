@@ -1,5 +1,6 @@
 """What make is told of the notebooks' sources, on a small package; and of the real ones, against what Python loads."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -8,7 +9,8 @@ import pytest
 from conftest import write_notebook
 
 from facelib.config import ROOT
-from facelib.publish.depend import describe, find_modules, find_needs, read_code
+from facelib.publish import PublishingError
+from facelib.publish.depend import describe, find_modules, find_needs, read_notebook
 
 FILES = {
     "__init__": "def verify():\n    import facelib.use.late\n",
@@ -44,32 +46,57 @@ def package(tmp_path):
     ],
 )
 def test_what_is_imported_is_found_with_what_that_imports(package, source, found):
-    names = {path.relative_to(package).with_suffix("").as_posix() for path in find_modules(source, package)}
+    names = {path.relative_to(package).with_suffix("").as_posix() for path in find_modules(ast.parse(source), package)}
     assert names == {*found.split()}
 
 
 def test_a_notebook_needs_those_that_its_code_names():
     sources = ["read_results(config, '01_a')", "NAME = '02_b'", "# 03_c", "text = 'see 04_d'"]
-    assert find_needs(sources, ["01_a", "02_b", "03_c", "04_d"]) == ["01_a", "02_b"]
+    assert find_needs([*map(ast.parse, sources)], ["01_a", "02_b", "03_c", "04_d"]) == ["01_a", "02_b"]
 
 
 def test_the_rules_are_those_of_the_notebooks(package, tmp_path):
     first = write_notebook(tmp_path / "01_a.ipynb", "# import facelib.top", "import numpy")
     second = write_notebook(tmp_path / "02_b.ipynb", "from facelib.data import pixels")
-    lines = [line.rstrip(" \\").strip() for line in describe([first, second], package).splitlines() if line]
+    lines = [
+        line.rstrip(" \\").strip()
+        for line in describe(tmp_path / "d.mk", [first, second], package).splitlines()
+        if line
+    ]
     assert lines[:2] == ["$(REPORTS)/executed/01_a.ipynb:", "$(REPORTS)/executed/02_b.ipynb:"]
     used = ["__init__", "data/__init__", "data/pixels", "top", "use/late"]
     assert lines[2:7] == [f"facelib/{name}.py" for name in used]
     assert lines[7] == "$(REPORTS)/executed/01_a.ipynb"
-    assert lines[8:] == [f"facelib/{name}.py:" for name in used]
+    assert lines[8:14] == [f"{tmp_path}/d.mk:", *lines[2:7]]
+    assert lines[14:] == [f"facelib/{name}.py:" for name in used]
 
 
-def test_what_a_notebook_loads_is_among_its_sources():
-    notebook = ROOT / "notebooks" / "06_training.ipynb"
-    imports = [line for line in read_code(notebook).splitlines() if line.startswith(("import ", "from "))]
+def test_commands_of_ipython_are_no_error(package, tmp_path):
+    notebook = write_notebook(tmp_path / "01_a.ipynb", "%matplotlib inline\n!ls\nfrom facelib import top", "x?")
+    assert find_modules(read_notebook(notebook), package) == {package / "__init__.py", package / "top.py"}
+
+
+def test_what_cannot_be_read_is_named(package, tmp_path):
+    good = write_notebook(tmp_path / "01_a.ipynb", "from facelib.data import pixels")
+    bad = write_notebook(tmp_path / "02_b.ipynb", "1 +")
+    with pytest.raises(PublishingError, match="02_b.ipynb, code cell 2 is no Python: invalid syntax"):
+        describe(tmp_path / "d.mk", [good, bad], package)
+    for content in ("no", "[]", "{}"):
+        bad.write_text(content)
+        with pytest.raises(PublishingError, match="02_b.ipynb is no notebook"):
+            describe(tmp_path / "d.mk", [good, bad], package)
+    (package / "data" / "pixels.py").write_text("def")
+    with pytest.raises(PublishingError, match="facelib/data/pixels.py is no Python: invalid syntax"):
+        describe(tmp_path / "d.mk", [good], package)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_what_a_notebook_loads_is_among_its_sources(path):
+    tree = read_notebook(path)
+    imports = [ast.unparse(node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     code = "\n".join([*imports, "import sys, json"])
     code += "\nprint(json.dumps([m.__file__ for n, m in sys.modules.items() if n.partition('.')[0] == 'facelib']))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     loaded = {file for file in json.loads(done.stdout) if file}
-    found = {str(path) for path in find_modules(read_code(notebook), ROOT / "facelib")}
-    assert len(loaded) > 20 and loaded <= found
+    found = {str(path) for path in find_modules(tree, ROOT / "facelib")}
+    assert len(loaded) > 8 and loaded <= found
