@@ -84,7 +84,7 @@ class Config:
     identities_limit: int = 8000
     images_limit: int = 50  # per identity
     align: bool = True  # each face onto the mean face, see `face_alignment`
-    test_crop: tuple = ()  # left, top, side of the square in a test frame; (): found by `test_crop`
+    test_crop: tuple = ()  # left, top, side of the square in a test frame; (): see `data.test_crop`
     validation_share: float = 0.12  # of the identities, held out from training
     validation_images: int = 10  # per identity, in validation pairs
     validation_pairs_limit: int = 6000  # of each kind; as many as LFW has in all, of 133 identities with 10 images

@@ -10,7 +10,9 @@ os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "-1"}
 
 import functools
+import shutil
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from hypothesis import settings
 from PIL import Image
 
 from facelib import config as config_module
+from facelib import provenance
 from facelib.config import PAIRS_FILE, TEST_FOLDER, TRAINING_FOLDER
 
 CROP = (60, 66, 130)  # of the test frames, where a test says nothing else
@@ -99,6 +102,28 @@ def write_faces():
         return folder
 
     return write
+
+
+@pytest.fixture
+def check_named_by_code(tmp_path, monkeypatch):
+    """Function that checks that what it is given to call changes with each of some modules, and not with others."""
+
+    def check(name, decisive, others):
+        package = shutil.copytree(Path(provenance.__file__).parent, tmp_path / "facelib")
+        before = name()
+        monkeypatch.setattr(provenance, "__file__", str(package / "provenance.py"))
+        assert name() == before
+        for module in others:
+            assert (package / f"{module}.py").stat().st_size
+            (package / f"{module}.py").write_text("")
+        assert name() == before
+        for module in decisive:
+            with open(package / f"{module}.py", "a") as file:
+                file.write("\nANOTHER_LINE = True\n")
+            assert name() != before, module
+            before = name()
+
+    return check
 
 
 def tiny_network(name, embedding_size, bfloat16, seed, image_size=48, local_contrast=True):

@@ -6,9 +6,9 @@ scores raise a ValueError for scores and people that do not fit, a score that is
 
 Thresholds count as fixed. Chosen on the same pairs, a threshold makes an accuracy and its interval optimistic.
 
-Such pairs are not independent: whoever is hard to recognise is so in all of her pairs. A figure's variance is therefore
-a sum over all pairs of pairs that have a person in common (dyadic cluster-robust, Aronow et al. 2015, "Cluster-robust
-variance estimation for dyadic data", Political Analysis 23, eq. 7):
+Pairs that share people are not independent: whoever is hard to recognise is so in all of her pairs. A figure's variance
+is therefore a sum over all pairs of pairs that have a person in common (dyadic cluster-robust, Aronow et al. 2015,
+"Cluster-robust variance estimation for dyadic data", Political Analysis 23, eq. 7):
 
     variance = sum of u_k u_l over k, l with a person in common,
 

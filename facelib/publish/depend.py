@@ -16,18 +16,16 @@ from facelib.files import write_atomically
 from facelib.publish import PublishingError, run
 
 
-def find_modules(tree: ast.Module, package: Path) -> set[Path]:
-    """The files of `package` that the code `tree` imports, with what they import in turn."""
-    found, pending = set(), _imported(ast.walk(tree), package)
+def find_modules(tree: ast.Module, package: Path) -> dict[Path, ast.Module]:
+    """The files of `package` that the code `tree` imports, with what they import in turn, and their code."""
+    found, pending = {}, _imported(ast.walk(tree), package)
     while pending:
-        found |= pending
-        pending = set().union(*(_imported(_nodes(path), package) for path in pending)) - found
+        path = pending.pop()
+        found[path] = tree = read_module(path)
+        # `facelib.verify` imports when it is called
+        nodes = tree.body if path.name == "__init__.py" else ast.walk(tree)
+        pending |= _imported(nodes, package) - found.keys()
     return found
-
-
-def _nodes(path):
-    tree = read_module(path)
-    return tree.body if path.name == "__init__.py" else ast.walk(tree)  # `facelib.verify` imports when it is called
 
 
 def _imported(nodes, package):
@@ -99,9 +97,9 @@ def describe(target: Path, notebooks: list[Path], package: Path) -> str:
     rules, known = [], set()
     for number, notebook in enumerate(notebooks):
         code = read_notebook(notebook)
-        modules = sorted(find_modules(code, package))
-        needs = find_needs([code, *map(read_module, modules)], [other.stem for other in notebooks[:number]])
-        names = [path.relative_to(package.parent).as_posix() for path in modules]
+        modules = find_modules(code, package)
+        needs = find_needs([code, *modules.values()], [other.stem for other in notebooks[:number]])
+        names = sorted(path.relative_to(package.parent).as_posix() for path in modules)
         known |= {*names}
         executed = [f"$(REPORTS)/executed/{name}.ipynb" for name in (notebook.stem, *needs)]
         rules.append(_rule(executed[0], *names, *executed[1:]))

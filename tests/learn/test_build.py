@@ -1,8 +1,6 @@
 import dataclasses
 import itertools
 import json
-import shutil
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,7 +9,6 @@ import reference
 import tensorflow as tf
 from conftest import tiny_network
 
-from facelib import provenance
 from facelib.config import ROOT
 from facelib.data.augmentation import augment
 from facelib.data.duplicates import SharedImagesError
@@ -360,20 +357,12 @@ def test_a_run_is_named_by_its_data_and_by_bfloat16_of_the_machine(configure, mo
     assert build.training_folder(config, "digest") != folder
 
 
-def test_a_run_is_named_by_the_code_that_decides_its_weights(config, tmp_path, monkeypatch):
-    package = shutil.copytree(Path(provenance.__file__).parent, tmp_path / "facelib")
-    folder = build.training_folder(config, "digest")
-    monkeypatch.setattr(provenance, "__file__", str(package / "provenance.py"))
-    assert build.training_folder(config, "digest") == folder
-    for name in ("data/augmentation", "data/images", "learn/losses", "learn/build", "measure/metrics"):
-        before = build.training_folder(config, "digest")
-        with open(package / f"{name}.py", "a") as file:
-            file.write("\nANOTHER_LINE = True\n")
-        assert build.training_folder(config, "digest") != before, name
-    before = build.training_folder(config, "digest")
-    for name in ("show/plots", "small_sets/texture", "study/trial", "use/verify", "files"):
-        (package / f"{name}.py").write_text("")
-    assert build.training_folder(config, "digest") == before
+def test_a_run_is_named_by_the_code_that_decides_its_weights(config, check_named_by_code):
+    check_named_by_code(
+        lambda: build.training_folder(config, "digest"),
+        ("data/augmentation", "data/images", "learn/losses", "learn/build", "measure/metrics"),
+        ("show/plots", "small_sets/texture", "study/trial", "use/verify", "files"),
+    )
 
 
 def test_the_mean_face_is_named_by_what_decides_it(config):
