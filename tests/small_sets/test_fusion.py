@@ -168,6 +168,9 @@ def test_a_fit_is_named_by_the_code_that_decides_it(config, check_named_by_code)
     )
 
 
+# the cohort
+
+
 @pytest.mark.parametrize("flip", [True, False])
 def test_the_cohort_is_one_embedding_of_each_training_identity(configure, split, flip):
     """With mirror images, as the embeddings that are compared with it, or without."""
