@@ -18,7 +18,7 @@ CHOICES = {
 AT_LEAST_ONE = (
     "epochs", "steps_per_epoch", "identities_per_batch", "embedding_size", "comparison_steps", "identities_limit",
     "images_limit", "validation_images", "validation_pairs_limit", "texture_dimensions", "texture_components",
-    "texture_images", "rareness_neighbours",
+    "texture_images", "rareness_neighbours", "sizes_steps",
 )  # fmt: skip
 
 # The named configurations: what each changes of the defaults in `Config`.
@@ -34,7 +34,7 @@ PROFILES = {
     "smoke": {
         "drawn_identities": 60, "drawn_images": 6, "drawn_test_identities": 30, "drawn_pairs": 120,
         "identities_per_batch": 12, "epochs": 2, "steps_per_epoch": 6, "warmup_steps": 2, "later_mining_epoch": 1,
-        "comparison_steps": 4,
+        "comparison_steps": 4, "sizes_steps": 4,
     },
     # two cores, minutes: the defaults
     "laptop": {},
@@ -56,9 +56,11 @@ PROFILES = {
     # float32
     "full": {
         **REFERENCE, "augmentation": 1.0, "decay": "cosine", "warmup_steps": 200, "weight_decay": 5e-2,
-        "flip_average": True, "rareness_weight": 0.75, "epochs": 200, "steps_per_epoch": 200, "comparison_steps": 200,
+        "flip_average": True, "epochs": 200, "steps_per_epoch": 200, "comparison_steps": 200,
     },
 }
+# what drawn faces change of a profile: they teach nothing in 3,120 steps that 400 do not show
+DRAWN = {"laptop": {"epochs": 4, "steps_per_epoch": 100, "comparison_steps": 30, "sizes_steps": 60}}
 # fmt: on
 
 
@@ -83,6 +85,7 @@ class Config:
     # which faces take part
     identities_limit: int = 8000
     images_limit: int = 50  # per identity
+    training_identities: int = 0  # train on so many of those that are not held out, drawn at random; 0: on all
     align: bool = True  # each face onto the mean face, see `face_alignment`
     test_crop: tuple = ()  # left, top, side of the square in a test frame; (): see `data.test_crop`
     validation_share: float = 0.12  # of the identities, held out from training
@@ -126,25 +129,32 @@ class Config:
     decay: str = "cosine"  # of the learning rate, after the warm-up
     warmup_steps: int = 100
     weight_decay: float = 5e-2
-    comparison_steps: int = 80  # length of each short run in the report's comparison of choices
+    comparison_steps: int = 80  # length of each short run in the comparison of choices
 
-    # texture, the second stream of the embedding, fitted in closed form
-    texture_share: float = 0.5  # of the score; 0: the network alone
+    # for small sets: texture features, projected by LDA and fused with the embedding of the network
+    texture_share: float = 0.5  # of the similarity; 0: the network alone
     texture_dimensions: int = 1200  # principal components that people are told apart in
     texture_components: int = 40  # of the embedding
     texture_shrinkage: float = 0.075  # share of the mean variance that is added in every direction
     texture_copies: int = 3  # of each training image, shifted, zoomed and turned
     texture_images: int = 6000  # most images to fit to; they and their features are in memory at once
+    # and score normalization with a cohort, one image of each training identity
+    rareness_weight: float = 0.75  # of each face in a score; 0: the similarity alone
+    rareness_neighbours: int = 20  # so many of the cohort, the most similar ones, are looked at
+    sizes_steps: int = 1500  # length of each training on fewer identities
 
     # use
     flip_average: bool = True  # the embedding of a face is the mean of its own and its mirror image's
-    rareness_weight: float = 0.75  # in a score, of each face: `score_normalization`; 0: similarity alone
-    rareness_neighbours: int = 20  # the most similar of the cohort, one image of each training identity
 
     @property
     def drawn(self) -> bool:
         """Whether the faces are drawn, not photographed."""
         return not self.data
+
+    @property
+    def for_small_sets(self) -> bool:
+        """Whether texture or score normalization take part in a score, which notebook 09 fits."""
+        return bool(self.texture_share or self.rareness_weight)
 
     @property
     def faces(self) -> Path:
@@ -175,7 +185,9 @@ def load_config(profile: str = "laptop", data: str = "", overrides: str = "") ->
         raise ConfigError(f"facelib lies in {ROOT}, apart from its project: in the project's folder, pip install -e .")
     if profile not in PROFILES:
         raise ConfigError(f"unknown profile {profile!r}; choose one of {', '.join(PROFILES)}")
-    return _check(Config(**{"profile": profile, "data": _find_data(data), **PROFILES[profile], **_parse(overrides)}))
+    data = _find_data(data)
+    settings = PROFILES[profile] | ({} if data else DRAWN.get(profile, {})) | _parse(overrides)
+    return _check(Config(profile, data, **settings))
 
 
 def _find_data(data: str) -> str:

@@ -9,7 +9,6 @@ import os
 os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "-1"}
 
-import functools
 import shutil
 import tempfile
 from pathlib import Path
@@ -176,45 +175,49 @@ def split(config):
 
 
 def write_training(config):
-    """Leave what notebook 06 leaves, of a network that was not trained, and what use needs of notebook 01."""
+    """Leave what notebooks 06 and 09 leave, of a network that was not trained, and what use needs of notebook 01."""
     from facelib.checkpoint import save_checkpoint
     from facelib.data import crop_check
     from facelib.learn import build, networks
-    from facelib.learn.embedding import embed
+    from facelib.learn.embedding import embed, pair_scores
     from facelib.measure import metrics
-    from facelib.measure.operating_points import calibrate
+    from facelib.measure.all_vs_all import build_score
+    from facelib.measure.operating_points import choose_thresholds
     from facelib.results import write_results
     from facelib.small_sets import fusion
-    from facelib.small_sets.score_normalization import build_normalized_score, normalized_pair_scores
-    from facelib.small_sets.texture import join
 
     split = build.load_split(config)
-    network, texture = networks.build_model(config), fusion.fit_texture(config, split)
+    network = networks.build_model(config)
     save_checkpoint(config.interim / "runs" / "best.npz", {"model": network.variables}, {"epoch": 1})
-    model = join(network, texture, config.texture_share)
-    cohort = fusion.embed_cohort(config, split, model)
-    scores = build.score_with(config, split, model, functools.partial(normalized_pair_scores, cohort=cohort))()
-    threshold, accuracy = metrics.best_threshold(scores, split.matched)
     held = np.flatnonzero(split.training_labels < 0)
-    embeddings = embed(model, split.faces.pixels, config.flip_average, rows=held)
     people = split.faces.table.labels[held]
-    files = {"texture": fusion.texture_file(config, split.faces.digest)}
-    files["cohort"] = fusion.save_cohort(cohort, config.interim / "cohorts")
-    if config.align:
-        files["alignment"] = build.alignment_file(config, split.faces.digest)
-    figures = {"alignment": None}
-    figures |= {name: path.relative_to(config.interim).as_posix() for name, path in files.items()}
-    figures |= {"checkpoint": "runs/best.npz", "texture_components": texture.output_shape[1]}
-    figures |= {"validation_pairs": len(scores), "validation_accuracy": accuracy, "validation_threshold": threshold}
-    figures["calibration"] = calibrate(build_normalized_score(embeddings, cohort), people, threshold)
+
+    def place(file):
+        return file.relative_to(config.interim).as_posix()
+
+    def choose(model, pair_scores, build_score):
+        scores = build.score_with(config, split, model, pair_scores)()
+        threshold, accuracy = metrics.best_threshold(scores, split.matched)
+        score = build_score(embed(model, split.faces.pixels, config.flip_average, rows=held))
+        figures = {"validation_pairs": len(scores), "validation_accuracy": accuracy, "validation_threshold": threshold}
+        return {"checkpoint": "runs/best.npz", **figures, "thresholds": choose_thresholds(score, people, threshold)}
+
+    figures = choose(network, pair_scores, build_score) | {"calibration": {"slope": 9.0, "intercept": -5.0}}
+    figures["alignment"] = place(build.alignment_file(config, split.faces.digest)) if config.align else None
     write_results(config, "06_training", figures, split.faces.digest)
+    fused = fusion.fuse(config, split, network)
+    figures = choose(fused.model, fused.pair_scores, fused.build_score)
+    figures["texture"] = place(fusion.texture_file(config, split.faces.digest))
+    figures["texture_components"] = fused.texture.output_shape[1]
+    figures["cohort"] = place(fusion.save_cohort(fused.cohort, config.interim / "cohorts"))
+    write_results(config, "09_small_sets", figures, split.faces.digest)
     crop_check.write_mean_face(config, crop_check.measure_faces(split.decoded))
     write_results(config, "01_eda", {"test_frame": [250, 250], "test_crop": CROP}, split.faces.digest)
 
 
 @pytest.fixture(scope="session")
 def trained_root(tmp_path_factory):
-    """A project root with what notebook 06 leaves for the profile smoke: 36 people, 9 of them held out, both streams.
+    """A project root with what notebooks 06 and 09 leave for the profile smoke: 36 people, 9 of them held out.
 
     Tests leave it as it is, or copy it.
     """

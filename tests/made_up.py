@@ -29,12 +29,6 @@ RESULTS = {
         bfloat16_used=True,
         validation_roc_auc=0.9312, validation_accuracy=0.861,
         validation_accuracy_interval=dict(value=0.861, standard_error=0.0154, lower=0.8279, upper=0.8886),
-        texture_components=40, cohort_images=1056,
-        streams=[
-            dict(name="network", validation_roc_auc=0.9201, validation_accuracy=0.84),
-            dict(name="texture", validation_roc_auc=0.9107, validation_accuracy=0.83),
-            dict(name="both", validation_roc_auc=0.9277, validation_accuracy=0.851),
-        ],
         comparison=[
             dict(name="semi-hard negatives", validation_roc_auc=0.68, validation_accuracy=0.63),
             dict(name="the winner", validation_roc_auc=0.7, validation_accuracy=0.65),
@@ -88,5 +82,25 @@ RESULTS = {
             joined_test_best_accuracy=dict(mean=0.9212, deviation=0.0031),
             joined_test_roc_auc=dict(mean=0.9753, deviation=0.0016),
         ),
+    ),
+    "09_small_sets": dict(
+        texture_components=40, cohort_images=1056,
+        parts=[
+            dict(
+                name=name, validation_roc_auc=area + 0.01,
+                test=dict(
+                    roc_auc=dict(value=area, lower=area - 0.02, upper=area + 0.015),
+                    validation_accuracy=dict(value=share, lower=share - 0.022, upper=share + 0.019),
+                ),
+            ) for name, area, share in (
+                ("network", 0.9389, 0.8523), ("texture", 0.9507, 0.8707), ("network and texture", 0.9677, 0.8917),
+                ("network and texture, normalized", 0.9702, 0.9142),
+            )
+        ],
+        differences=dict(network=dict(accuracy=dict(value=0.0619, lower=0.0432, upper=0.0806))),
+        sizes=[
+            dict(identities=132, gain=dict(value=0.1234, lower=0.0932, upper=0.1536)),
+            dict(identities=1056, gain=dict(value=0.0555, lower=0.0321, upper=0.0789)),
+        ],
     ),
 }  # fmt: skip

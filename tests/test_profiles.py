@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from facelib.config import PROFILES, REFERENCE, Config, load_config
+from facelib.config import DRAWN, PROFILES, REFERENCE, Config, load_config
 
 
 def changed(profile, other):
@@ -11,8 +11,21 @@ def changed(profile, other):
     return {key: value for key, value in one.items() if value != two[key] and key != "profile"}
 
 
-def test_laptop_is_the_default():
-    assert load_config("laptop", "drawn") == Config(profile="laptop")
+def test_laptop_is_the_default_and_shorter_on_drawn_faces(data_folder):
+    photographs, drawn = load_config("laptop", str(data_folder)), load_config("laptop", "drawn")
+    assert photographs == Config("laptop", str(data_folder))
+    assert drawn == dataclasses.replace(photographs, data="", **DRAWN["laptop"])
+    lengths = ("epochs", "steps_per_epoch", "comparison_steps", "sizes_steps")
+    assert set(DRAWN["laptop"]) == set(lengths)
+    assert all(getattr(drawn, name) < getattr(photographs, name) for name in lengths)
+    assert load_config("laptop", "drawn", "epochs=12").epochs == 12  # what is asked for comes last
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_asks_for_what_helps_small_sets_or_for_none_of_it(profile):
+    config = load_config(profile, "drawn")
+    asks = profile in ("smoke", "laptop", "best")
+    assert config.for_small_sets == asks == bool(config.texture_share) == bool(config.rareness_weight)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -56,11 +69,12 @@ def test_the_reference_is_mended_but_for_the_slips_that_its_other_profile_shows(
 
 def test_best_is_the_laptops_recipe_for_longer():
     longer_needs = {"augmentation", "weight_decay"}  # more passes over the same images
-    assert changed("best", "laptop").keys() == {"epochs", "steps_per_epoch", "texture_share"} | longer_needs
+    assert changed("best", "laptop").keys() == {*DRAWN["laptop"], "texture_share"} | longer_needs
     best, laptop = load_config("best", "drawn"), load_config("laptop", "drawn")
     assert all(getattr(best, name) >= getattr(laptop, name) for name in longer_needs)
     assert 0 < best.texture_share < laptop.texture_share  # a network that learned more leaves less to it
-    assert best.epochs * best.steps_per_epoch > 2 * laptop.epochs * laptop.steps_per_epoch
+    photographs = Config("laptop")  # on drawn faces it is shorter
+    assert best.epochs * best.steps_per_epoch > 2 * photographs.epochs * photographs.steps_per_epoch
 
 
 def test_profiles_of_the_reference_system_begin_with_its_recipe():

@@ -76,6 +76,15 @@ def dense_labels(labels: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return dense
 
 
+def draw_identities(labels: np.ndarray, mask: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Mask (n,) of the images of `count` identities, drawn at random from those of `mask` (n,) bool.
+
+    More identities of one seed hold those that are drawn when there are fewer.
+    """
+    drawn = np.random.default_rng((seed, 10)).permutation(np.unique(labels[mask]))[:count]
+    return mask & np.isin(labels, drawn)
+
+
 def split_identities(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Masks (n,) of the training and the validation images; no identity is in both.
 

@@ -14,7 +14,7 @@ from facelib.data.dataset import build_batches
 from facelib.data.duplicates import require_disjoint
 from facelib.data.face_alignment import FaceAlignment, fit_alignment
 from facelib.data.faces import DecodedFaces, align_faces, load_faces
-from facelib.data.identities import NoFacesError, dense_labels, split_identities
+from facelib.data.identities import NoFacesError, dense_labels, draw_identities, split_identities
 from facelib.data.sampler import Sampler, validation_pairs
 from facelib.learn.cross_batch_memory import CrossBatchMemory
 from facelib.learn.embedding import build_embedder, pair_scores
@@ -28,7 +28,7 @@ from facelib.provenance import describe_computer, digest, digest_code
 # a change in one of these folders trains again: in them lies what decides the weights, and which epoch is the best
 DECISIVE = ("data", "learn", "measure")
 # settings that leave the weights of the network as they are, and what the names of others of the kind begin with
-INDECISIVE = ("profile", "data", "test_crop", "comparison_steps", "texture_", "rareness_")
+INDECISIVE = ("profile", "data", "test_crop", "comparison_steps", "sizes_steps", "texture_", "rareness_")
 
 
 class Split(NamedTuple):
@@ -37,7 +37,7 @@ class Split(NamedTuple):
     faces: DecodedFaces  # the pixels are those of `decoded`, where the configuration asks for it aligned
     decoded: np.ndarray  # (n, 112, 112, 3) uint8, as the files show them
     alignment: FaceAlignment | None
-    training_labels: np.ndarray  # (n,) int32, dense; -1 where an image is held out
+    training_labels: np.ndarray  # (n,) int32, dense; -1 where an image is not trained on
     first: np.ndarray  # (pairs,) int64, rows of the validation pairs
     second: np.ndarray  # likewise
     matched: np.ndarray  # (pairs,) bool
@@ -45,6 +45,9 @@ class Split(NamedTuple):
 
 def load_split(config: Config) -> Split:
     """The training faces of `config`, with identities held out for validation and the pairs drawn from those.
+
+    Where `config` limits the training identities, the others are in neither part; the mean face, which knows no
+    identities, is of all that are not held out.
 
     Raises:
         NoFacesError: no faces, or too few. SharedImagesError: a content in training and validation.
@@ -68,6 +71,8 @@ def load_split(config: Config) -> Split:
         alignment = fit_alignment(decoded, training, path)
         kept = path.with_suffix(f".{digest([weight.tolist() for weight in alignment.get_weights()])}.npy")
         faces = faces._replace(pixels=align_faces(alignment, decoded, kept))
+    if config.training_identities:
+        training &= draw_identities(faces.table.labels, training, config.training_identities, config.seed)
     return Split(faces, decoded, alignment, dense_labels(faces.table.labels, training), *pairs)
 
 

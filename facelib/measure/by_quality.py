@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from facelib.measure.intervals import Interval, accuracy_interval, roc_auc_interval
+from facelib.measure.scored_pairs import ScoredPairs
 
 
 class Part(NamedTuple):
@@ -18,25 +19,23 @@ class Part(NamedTuple):
     roc_auc: Interval
 
 
-def compare_thirds(scores, people, values, threshold: float) -> list[Part]:
+def compare_thirds(pairs: ScoredPairs, values, threshold: float) -> list[Part]:
     """Figures on the pairs with the lowest third of `values`, the middle one and the highest one.
 
     Equal values stay together, so that the parts can differ in size. A part without pairs of both kinds is left out.
 
     Args:
-        scores: (pairs,). people: (pairs, 2), equal where the pair is matched. values: (pairs,), of each pair.
+        values: (pairs,), of each pair.
         threshold: of the accuracies, chosen on other pairs.
     """
-    scores, people, values = np.asarray(scores), np.asarray(people), np.asarray(values)
+    values = np.asarray(values)
     thirds = np.searchsorted(np.quantile(values, [1 / 3, 2 / 3]), values, side="left")
     parts = []
     for third in range(3):
         inside = thirds == third
-        matched = people[inside, 0] == people[inside, 1]
-        if matched.all() or not matched.any():
+        if pairs.matched[inside].all() or not pairs.matched[inside].any():
             continue
-        chosen = scores[inside], people[inside]
-        figures = accuracy_interval(*chosen, threshold), roc_auc_interval(*chosen)
+        figures = accuracy_interval(pairs[inside], threshold), roc_auc_interval(pairs[inside])
         ends = float(values[inside].min()), float(values[inside].max())
         parts.append(Part(third, *ends, int(inside.sum()), *figures))
     return parts

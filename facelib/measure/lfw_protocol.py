@@ -13,6 +13,7 @@ import numpy as np
 from facelib.measure import intervals
 from facelib.measure.intervals import Interval, Rates, roc_band
 from facelib.measure.metrics import TooFewPairsError, best_threshold, checked, precision_recall_area
+from facelib.measure.scored_pairs import ScoredPairs
 
 FARS = (0.1, 0.01, 0.001)
 
@@ -92,13 +93,13 @@ def cross_validate(scores, matched, folds) -> CrossValidation:
     return CrossValidation(accuracies, thresholds, float(accuracies.mean()), float(error), float(accuracies.std()))
 
 
-def tars_at_fars(scores, people, fars=FARS) -> tuple[TarAtFar, ...]:
-    """True accept rates at each of `fars`, with 95 % intervals; people is (pairs, 2)."""
-    mismatched, found = np.not_equal(*np.transpose(people)).sum(), []
+def tars_at_fars(pairs: ScoredPairs, fars=FARS) -> tuple[TarAtFar, ...]:
+    """True accept rates at each of `fars`, with 95 % intervals."""
+    mismatched, found = (~pairs.matched).sum(), []
     few = "(from fewer than ten false accepts: nearer 90 %)"  # see `roc_band`
     for far in fars:
         try:
-            band = roc_band(scores, people, [far])
+            band = roc_band(pairs, [far])
         except TooFewPairsError as error:
             found.append(TarAtFar(far, None, None, str(error)))
         else:
@@ -109,11 +110,10 @@ def tars_at_fars(scores, people, fars=FARS) -> tuple[TarAtFar, ...]:
     return tuple(found)
 
 
-def summarise(variants: dict, people, folds=None, thresholds: dict | None = None) -> dict[str, Summary]:
-    """All figures of several sets of scores of the same pairs: with and without mirror images, say.
+def summarise(variants: dict[str, ScoredPairs], folds=None, thresholds: dict | None = None) -> dict[str, Summary]:
+    """All figures of several scores of the same pairs: with and without mirror images, say.
 
     Args:
-        variants: name -> scores (pairs,). people: (pairs, 2) names or numbers; equal where the pair is matched.
         folds: (pairs,) int, or None. thresholds: name -> threshold that was best on its scores of validation pairs.
 
     Raises:
@@ -121,35 +121,32 @@ def summarise(variants: dict, people, folds=None, thresholds: dict | None = None
     """
     if not variants:
         raise ValueError("no scores: expected name -> scores of the pairs")
-    people, thresholds = np.asarray(people), thresholds or {}
+    thresholds = thresholds or {}
     if unknown := sorted(thresholds.keys() - variants.keys()):
         raise ValueError(f"threshold of {unknown[0]!r}, but the variants are {', '.join(map(repr, variants))}")
-    return {name: _summary(scores, people, folds, thresholds.get(name)) for name, scores in variants.items()}
+    return {name: _summary(pairs, folds, thresholds.get(name)) for name, pairs in variants.items()}
 
 
-def _summary(scores, people, folds, threshold):
-    roc_auc = intervals.roc_auc_interval(scores, people)
-    matched = people[:, 0] == people[:, 1]
+def _summary(pairs, folds, threshold):
+    scores, matched = pairs.scores, pairs.matched
     cross_validation = None
     if folds is not None and np.unique(folds).size > 1:
         cross_validation = cross_validate(scores, matched, folds)
     at_validation = (None, None, None)
     if threshold is not None:
-        measured = (
-            measure(scores, people, threshold) for measure in (intervals.accuracy_interval, intervals.rate_intervals)
-        )
+        measured = (measure(pairs, threshold) for measure in (intervals.accuracy_interval, intervals.rate_intervals))
         at_validation = (float(threshold), *measured)
     return Summary(
-        len(matched),
-        len(np.unique(people)),
-        roc_auc,
-        intervals.average_precision_interval(scores, people),
-        intervals.equal_error_rate_interval(scores, people),
+        len(pairs),
+        pairs.dyads.count,
+        intervals.roc_auc_interval(pairs),
+        intervals.average_precision_interval(pairs),
+        intervals.equal_error_rate_interval(pairs),
         precision_recall_area(scores, matched),
         *best_threshold(scores, matched),
         cross_validation,
         *at_validation,
-        tars_at_fars(scores, people),
+        tars_at_fars(pairs),
     )
 
 

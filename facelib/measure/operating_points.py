@@ -12,7 +12,7 @@ FALSE_ACCEPTS = 30
 LEVELS = 2**20  # of a score in [0, 1], each 0.000001 wide
 
 
-def calibrate(score, labels, threshold: float, rates=RATES) -> dict:
+def choose_thresholds(score, labels, threshold: float, rates=RATES) -> dict:
     """A threshold for each of `rates` that the pairs of two people support, and what it costs.
 
     All pairs are counted, none is kept: `LEVELS` counters hold as many pairs as there are.
@@ -24,8 +24,8 @@ def calibrate(score, labels, threshold: float, rates=RATES) -> dict:
 
     Returns:
         JSON-able: ``images``, ``people``, ``mismatched_pairs``; ``least_false_accepts`` that a rate needs;
-        ``smallest_far``, the smallest rate that is supported, None where none is; ``accuracy_threshold`` and, for each
-        supported rate, one of ``thresholds``: dicts of ``far`` (wanted; None for the former), ``threshold``,
+        ``smallest_far``, the smallest rate that is supported, None where none is; ``accuracy``, for `threshold`, and a
+        list ``by_rate``, for each supported rate: dicts of ``far`` (wanted; None for the former), ``threshold``,
         ``false_accepts``, ``true_accept_rate``.
 
     Raises:
@@ -44,8 +44,8 @@ def calibrate(score, labels, threshold: float, rates=RATES) -> dict:
         "mismatched_pairs": mismatched,
         "least_false_accepts": FALSE_ACCEPTS,
         "smallest_far": FALSE_ACCEPTS / mismatched if mismatched >= FALSE_ACCEPTS else None,
-        "accuracy_threshold": _describe(None, threshold, accepted[1], accepted[0] / matched),
-        "thresholds": rows,
+        "accuracy": _describe(None, threshold, accepted[1], accepted[0] / matched),
+        "by_rate": rows,
     }
 
 

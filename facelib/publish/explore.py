@@ -65,7 +65,7 @@ def find_marks(training: dict, test: dict) -> list[dict]:
     """The thresholds that have a name: ``kind``, ``name`` and ``threshold`` of each."""
     named = [("validation", "chosen on validation people", test["validation_threshold"])]
     named += [("best", "best on these test pairs", test["best_threshold"])]
-    for row in training["calibration"]["thresholds"]:
+    for row in training["thresholds"]["by_rate"]:
         named += [("far", f"FAR {row['far']:g} on validation people", row["threshold"])]
     return [dict(zip(("kind", "name", "threshold"), mark, strict=True)) for mark in named]
 

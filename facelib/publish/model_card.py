@@ -7,7 +7,7 @@ from pathlib import Path
 from facelib.files import write_atomically
 from facelib.publish import PublishingError, run
 
-NEEDED = ("01_eda", "04_model", "06_training", "07_lfw_test")
+NEEDED = ("01_eda", "04_model", "06_training", "07_lfw_test", "09_small_sets")
 DRAWN = (
     "> **All faces behind these figures are drawn, not photographs.** They show that the code runs; they say nothing\n"
     "> about people, and this model must not be used on people.\n"
@@ -30,17 +30,17 @@ def build_card(results: Path) -> str:
         PublishingError: a file or a key is missing.
     """
     try:
-        eda, model, training, test = (json.loads((results / f"{name}.json").read_text()) for name in NEEDED)
-        return TEXT.read_text(encoding="utf-8").format(**_describe(eda, model, training, test))
+        eda, model, training, test, small = (json.loads((results / f"{name}.json").read_text()) for name in NEEDED)
+        return TEXT.read_text(encoding="utf-8").format(**_describe(eda, model, training, test, small))
     except (OSError, KeyError, ValueError) as error:
         problem = f"no {error}" if isinstance(error, KeyError) else error
         raise PublishingError(f"{results}: no model card can be made of it ({problem}): `make all` again") from None
 
 
-def _describe(eda, model, training, test) -> dict:
-    config, calibration = training["provenance"]["config"], training["calibration"]
-    drawn, smallest = training["data"] == "drawn", calibration["smallest_far"]
-    parts = [training[name] for name in ("checkpoint", "texture", "alignment", "cohort") if training[name]]
+def _describe(eda, model, training, test, small) -> dict:
+    config, thresholds = small["provenance"]["config"], small["thresholds"]  # of the scores that are in use
+    drawn, smallest = training["data"] == "drawn", thresholds["smallest_far"]
+    files = [training["checkpoint"], training["alignment"], small["texture"], small["cohort"]]
     areas, sure = ("validation_roc_auc", "validation_average_precision"), training["validation_accuracy_interval"]
     figures = [("validation pairs", name.removeprefix("validation_"), training[name], None) for name in areas]
     figures += [("validation pairs", "accuracy", training["validation_accuracy"], sure)]
@@ -50,7 +50,11 @@ def _describe(eda, model, training, test) -> dict:
     figures += [("test pairs", name, honest[name]["value"], honest[name]) for name in areas]
     tars = [(f"TAR at FAR {row['far']}", row["tar"]) for row in everyone["tar_at_far"]]
     figures += [("all pairs of test images", name, tar["value"], tar) for name, tar in tars]
-    pairs = calibration["mismatched_pairs"]
+    for part in small["parts"][1:]:  # the first is the network
+        area, share = part["test"]["roc_auc"], part["test"]["validation_accuracy"]
+        on = f"test pairs, {part['name']}"
+        figures += [(on, "accuracy", share["value"], share), (on, "roc_auc", area["value"], area)]
+    pairs = thresholds["mismatched_pairs"]
     fitted = not config["test_crop"] and eda["test_frame"] != [112, 112]  # which is taken whole
     unused = () if config["network"] == "residual" else ("image_size", "local_contrast")
     unused += () if config["pairs_weight"] else ("memory_size",)
@@ -61,16 +65,13 @@ def _describe(eda, model, training, test) -> dict:
         **{key: config[key] for key in ("profile", "network", "epochs", "embedding_size")},
         "banner": DRAWN + "\n" if drawn else "",
         "faces": "Drawn" if drawn else "Photographed",
-        "streams": "Network and texture" if training["texture"] else "Network",
         "alignment": "- A layer of the model first shifts, scales and turns each face onto the mean training face.\n"
         if training["alignment"]
         else "",
-        "texture": f" and {training['texture_components']} of the texture" if training["texture"] else "",
-        "rareness": f" and how rare both are in a cohort of {training['cohort_images']:,} training faces"
-        if training["cohort"]
-        else "",
+        "beside": _beside(config, small),
+        "scores": small["parts"][-1]["name"],
         "parameters": model["networks"][config["network"]]["parameters"],
-        "files": ", ".join(f"`{name}`" for name in parts),
+        "files": ", ".join(f"`{name}`" for name in files if name),
         "test_people": test["people"],
         "test_images": test["images"],
         "test_pairs": test["pairs"],
@@ -88,7 +89,7 @@ def _describe(eda, model, training, test) -> dict:
         "all_images": everyone["images"],
         "all_mismatched": everyone["mismatched"],
         "calibration_error": test["expected_calibration_error"],
-        **training["probability"],
+        **training["calibration"],
         "mismatched": pairs,
         "smallest": f"; they support rates down to {smallest:.2g}" if smallest else ", too few for any rate",
         "thresholds": _rows(
@@ -98,9 +99,20 @@ def _describe(eda, model, training, test) -> dict:
                 f"{row['false_accepts']:,} ({row['false_accepts'] / max(pairs, 1):.2%})",
                 _fixed(row["true_accept_rate"]),
             )
-            for row in (calibration["accuracy_threshold"], *calibration["thresholds"])
+            for row in (thresholds["accuracy"], *thresholds["by_rate"])
         ),
     }
+
+
+def _beside(config, small) -> str:
+    text = ""
+    if small["texture"]:
+        text += f"- Beside it: {small['texture_components']} numbers of texture features, projected by LDA,"
+        text += f" with a share of {config['texture_share']} in the similarity.\n"
+    if small["cohort"]:
+        text += "- Scores are normalized by how rare both faces are in a cohort of"
+        text += f" {small['cohort_images']:,} training faces.\n"
+    return text
 
 
 def _overlap(data, test) -> str:

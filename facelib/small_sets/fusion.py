@@ -1,28 +1,27 @@
-"""What stands beside the network in a score, fitted to the training images: the texture stream and the cohort.
-
-`use.load` reads it back.
-"""
+"""Texture features and a cohort, fitted to the training images, fused with the scores of a network; and read back."""
 
 import dataclasses
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import keras
 import numpy as np
 import tensorflow as tf
 
-from facelib.checkpoint import keep_checkpoint, save_checkpoint
+from facelib.checkpoint import CheckpointError, keep_checkpoint, read_checkpoint, restore_checkpoint, save_checkpoint
 from facelib.config import Config
 from facelib.data.augmentation import warp
 from facelib.data.images import SIZE
 from facelib.files import note_made
 from facelib.learn.build import Split
-from facelib.learn.embedding import embed
+from facelib.learn.embedding import embed, pair_scores
+from facelib.measure.all_vs_all import build_score
 from facelib.progress import track
 from facelib.provenance import describe_computer, digest, digest_code
 from facelib.small_sets.discriminant import TooFewImagesError, fit_discriminant
 from facelib.small_sets.score_normalization import Cohort, choose_cohort
-from facelib.small_sets.texture import TextureFeatures, block_sizes, build_texture_network
+from facelib.small_sets.texture import TextureFeatures, block_sizes, build_texture_network, join
 
 DECISIVE = ("data", "learn", "small_sets")  # a change in one of these folders fits again
 COPIES_STRENGTH = 0.3  # of the copies, see `augmentation.warp`
@@ -30,8 +29,37 @@ BATCH = 64  # images whose features are computed at once
 IMAGES_EACH = 8  # most images of an identity, where there are more than `texture_images` in all
 
 
+class Fused(NamedTuple):
+    """A network with what stands beside it in a score."""
+
+    model: keras.Model  # aligned images to embeddings: of the network, and of the texture where it has a share
+    texture: keras.Model | None
+    cohort: Cohort | None
+
+    @property
+    def pair_scores(self):
+        """Function from embeddings of `model` and the rows of pairs to their scores, as `embedding.pair_scores`."""
+        return self.cohort.pair_scores if self.cohort else pair_scores
+
+    @property
+    def build_score(self):
+        """The same for all pairs, as `all_vs_all.build_score`."""
+        return self.cohort.build_score if self.cohort else build_score
+
+
+def fuse(config: Config, split: Split, network: keras.Model) -> Fused:
+    """`network`, of aligned faces, with texture and cohort as `config` asks for, fitted to the training images.
+
+    Raises:
+        TooFewImagesError: too few training images for the texture.
+    """
+    texture = fit_texture(config, split) if config.texture_share else None
+    model = join(network, texture, config.texture_share) if texture else network
+    return Fused(model, texture, embed_cohort(config, split, model))
+
+
 def fit_texture(config: Config, split: Split) -> keras.Model:
-    """The texture stream, its projection fitted to training identities, or restored where that was done before.
+    """The texture network, its projection fitted to training identities, or restored where that was done before.
 
     Raises:
         TooFewImagesError: too few training images.
@@ -90,7 +118,7 @@ def _choose(labels, limit, seed):
 
 def texture_file(config: Config, data_digest: str) -> Path:
     """Where the fit of `config` on these data is kept: named by all that decides it."""
-    decisive = ("seed", "align", "validation_share", "identities_limit", "images_limit")
+    decisive = ("seed", "align", "validation_share", "identities_limit", "images_limit", "training_identities")
     settings = {
         key: value
         for key, value in dataclasses.asdict(config).items()
@@ -115,3 +143,27 @@ def save_cohort(cohort: Cohort, folder: Path) -> Path:
     path = folder / f"{digest(cohort.embeddings.tobytes().hex())}.npz"
     save_checkpoint(path, {"cohort": [cohort.embeddings]}, {})
     return note_made(path)
+
+
+def restore_texture(path: Path, components: int) -> keras.Model:
+    """The texture network that `fit_texture` left in the file `path`, with an output of so many `components`.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or of another texture.
+    """
+    model = build_texture_network(components)
+    restore_checkpoint(path, {"texture": model.variables})
+    return model
+
+
+def restore_cohort(config: Config, path: Path, size: int) -> Cohort:
+    """The cohort that `save_cohort` wrote, of embeddings of `size` numbers.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or of another model.
+    """
+    embeddings = read_checkpoint(path)[1].get("cohort/0", np.zeros(0))
+    if embeddings.dtype != np.float32 or embeddings.shape[1:] != (size,) or not len(embeddings):
+        found = f"{embeddings.dtype} {embeddings.shape}"
+        raise CheckpointError(f"{path} does not fit: it holds {found}, expected float32 (c, {size}): fit it again")
+    return Cohort(embeddings, config.rareness_neighbours, config.rareness_weight)

@@ -1,10 +1,10 @@
-"""How rare a face is in a cohort, which tells how much a similarity to it is worth.
+"""Score normalization: what a similarity is worth, judged by how similar both faces are to a cohort.
 
 A blurred, dark or average face is similar to everybody; that two such faces are similar says little. The cohort shows
 it: images of the training identities. Nobody in it is held out for validation; whether somebody in it is in a test pair
 is known only where both bear names.
 
-Subtracting the mean similarity to the nearest of a cohort is the score normalisation of speaker verification without
+Subtracting the mean similarity to the nearest of a cohort is the score normalization of speaker verification without
 its division (Matejka et al. 2017, "Analysis of score normalization in multilingual speaker recognition", adaptive
 cohort), and the local scaling of nearest-neighbour search (Conneau et al. 2018, "Word translation without parallel
 data", sec. 2.3).
@@ -21,11 +21,44 @@ BLOCK = 1024  # embeddings whose similarities to the whole cohort are in memory 
 
 
 class Cohort(NamedTuple):
-    """Cohort embeddings and their weight in a score."""
+    """Embeddings of the cohort, and its weight in a score."""
 
     embeddings: np.ndarray  # (c, d) float32, unit norm
     neighbours: int  # so many of them, the nearest, are looked at
     weight: float  # of the rareness of each face, where their similarity has weight 1
+
+    def rareness(self, embeddings: np.ndarray) -> np.ndarray:
+        """1 minus the mean scaled similarity to the nearest of the cohort: (n,) float64 in [0, 1], high where rare.
+
+        Args:
+            embeddings: (n, d), unit norm. Where the cohort is smaller than its `neighbours`, all of it is looked at.
+        """
+        nearest = min(self.neighbours, len(self.embeddings))
+        result = np.empty(len(embeddings))
+        for start in range(0, len(embeddings), BLOCK):
+            products = embeddings[start : start + BLOCK] @ self.embeddings.T
+            highest = np.partition(products, -nearest, axis=1)[:, -nearest:]
+            result[start : start + BLOCK] = (1 - highest.mean(axis=1, dtype=np.float64)) / 2
+        return np.clip(result, 0.0, 1.0)
+
+    def normalize(self, similarities, rare_first, rare_second):
+        """Scores: the weighted mean (s + w r1 + w r2) / (1 + 2 w) of similarity and rareness.
+
+        Args:
+            similarities: scaled, s in [0, 1].
+            rare_first, rare_second: `rareness` r of both faces; any shapes that broadcast.
+        """
+        return (similarities + self.weight * (rare_first + rare_second)) / (1 + 2 * self.weight)
+
+    def pair_scores(self, embeddings: np.ndarray, first, second) -> np.ndarray:
+        """`embedding.pair_scores`, normalized."""
+        rare = self.rareness(embeddings)
+        return self.normalize(pair_scores(embeddings, first, second), rare[first], rare[second])
+
+    def build_score(self, embeddings: np.ndarray):
+        """`all_vs_all.build_score`, normalized."""
+        score, rare = build_score(embeddings), self.rareness(embeddings).astype(np.float32)
+        return lambda rows, others: self.normalize(score(rows, others), rare[rows, None], rare[others])
 
 
 def choose_cohort(labels: np.ndarray, seed: int) -> np.ndarray:
@@ -34,44 +67,3 @@ def choose_cohort(labels: np.ndarray, seed: int) -> np.ndarray:
     rows = np.random.default_rng((seed, 9)).permutation(rows)
     _, places = np.unique(labels[rows], return_index=True)
     return np.sort(rows[places])
-
-
-def rareness(embeddings: np.ndarray, cohort: Cohort | None) -> np.ndarray:
-    """1 minus the mean scaled similarity to the nearest of the cohort: (n,) float64 in [0, 1], high for a rare face.
-
-    Args:
-        embeddings: (n, d), unit norm. Where the cohort is smaller than its `neighbours`, all of it is looked at.
-        cohort: None gives zeros, which `combine` then leaves out.
-    """
-    if cohort is None:
-        return np.zeros(len(embeddings))
-    nearest = min(cohort.neighbours, len(cohort.embeddings))
-    result = np.empty(len(embeddings))
-    for start in range(0, len(embeddings), BLOCK):
-        products = embeddings[start : start + BLOCK] @ cohort.embeddings.T
-        highest = np.partition(products, -nearest, axis=1)[:, -nearest:]
-        result[start : start + BLOCK] = (1 - highest.mean(axis=1, dtype=np.float64)) / 2
-    return np.clip(result, 0.0, 1.0)
-
-
-def combine(similarities, rare_first, rare_second, cohort: Cohort | None):
-    """Scores: the weighted mean (s + w r1 + w r2) / (1 + 2 w) of similarity and rareness; s where there is no cohort.
-
-    Args:
-        similarities: scaled, s in [0, 1]. rare_first, rare_second: `rareness` of both faces; any shapes that broadcast.
-    """
-    if cohort is None:
-        return similarities
-    return (similarities + cohort.weight * (rare_first + rare_second)) / (1 + 2 * cohort.weight)
-
-
-def normalized_pair_scores(embeddings: np.ndarray, first, second, cohort: Cohort | None) -> np.ndarray:
-    """`embedding.pair_scores` after score normalisation, see `combine`."""
-    rare = rareness(embeddings, cohort)
-    return combine(pair_scores(embeddings, first, second), rare[first], rare[second], cohort)
-
-
-def build_normalized_score(embeddings: np.ndarray, cohort: Cohort | None):
-    """`all_vs_all.build_score` after score normalisation, see `combine`."""
-    score, rare = build_score(embeddings), rareness(embeddings, cohort).astype(np.float32)
-    return lambda rows, others: combine(score(rows, others), rare[rows, None], rare[others], cohort)

@@ -1,6 +1,5 @@
 """One trial of the study: trained, measured on held-out identities, described in a row of figures and provenance."""
 
-import functools
 import os
 import platform
 import re
@@ -24,8 +23,6 @@ from facelib.learn.training import Schedule, train
 from facelib.measure import metrics
 from facelib.provenance import commit
 from facelib.small_sets import fusion
-from facelib.small_sets.score_normalization import normalized_pair_scores
-from facelib.small_sets.texture import join
 from facelib.study import plan
 from facelib.study.table import COMPLETE, ERROR, FAILED
 
@@ -96,13 +93,12 @@ def _train(config: Config, folder: Path, with_test: bool) -> dict:
     if test:
         figures |= _test(config, test, align_first(split.alignment, learner.model), end["validation_threshold"])
     if config.texture_share:
-        joined = join(learner.model, fusion.fit_texture(config, split), config.texture_share)
-        cohort = fusion.embed_cohort(config, split, joined)
-        score = functools.partial(normalized_pair_scores, cohort=cohort)
-        found = build.validate_with(config, split, joined, score)()
+        fused = fusion.fuse(config, split, learner.model)
+        found = build.validate_with(config, split, fused.model, fused.pair_scores)()
         figures |= {f"joined_{name}": found[f"validation_{name}"] for name in ("roc_auc", "accuracy")}
         if test:
-            tested = _test(config, test, align_first(split.alignment, joined), found["validation_threshold"], score)
+            model = align_first(split.alignment, fused.model)
+            tested = _test(config, test, model, found["validation_threshold"], fused.pair_scores)
             figures |= {f"joined_{name}": value for name, value in tested.items()}
     return figures
 

@@ -91,7 +91,7 @@ def run_verify(arguments) -> None:
     print(f"The threshold was chosen for {aim} on {basis.pairs:,} pairs of {basis.identities:,} people who were held")
     print(f"out from training ({describe(basis.data)}); of {basis.mismatched_pairs:,} pairs of two of them it accepts "
           f"{verdict.validation_far:.2%}.")  # fmt: skip
-    print(f"model {verdict.model}, profile {arguments.profile}")
+    print(f"model {verdict.model} ({verdict.parts}), profile {arguments.profile}")
 
 
 def run_embed(arguments) -> None:
@@ -142,7 +142,8 @@ def run_evaluate(arguments) -> None:
               "{true_accept_rate:12.2%}".format(aim, **row))  # fmt: skip
     best = "best on these very pairs  {best_threshold:9.4f}  {best_accuracy:8.4f}  (has seen the answers)"
     print(best.format(**found))
-    print(f"Thresholds were chosen on {describe(verifier.threshold()[1].data)}; model {found['model']}")
+    data = describe(verifier.threshold()[1].data)
+    print(f"Thresholds were chosen on {data}; model {found['model']} ({found['parts']})")
 
 
 def run_export(arguments) -> None:

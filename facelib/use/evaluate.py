@@ -10,7 +10,8 @@ from facelib.data import crop_check
 from facelib.data.pair_images import load_pairs, measure_frame
 from facelib.data.pair_list import read_pairs
 from facelib.files import temporary_folder
-from facelib.measure import intervals, lfw_protocol, metrics
+from facelib.measure import intervals, lfw_protocol
+from facelib.measure.scored_pairs import ScoredPairs
 from facelib.progress import track
 from facelib.use.verify import BATCH, WHOLE, Verifier, find_crop
 
@@ -26,8 +27,8 @@ def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None) 
     Returns:
         JSON-able dict: counts; roc_auc, average_precision, equal_error_rate, best_threshold and best_accuracy; summary
         (see `lfw_protocol.Summary`: the same with 95 % intervals, View 2 where the list has folds, true accept rates);
-        thresholds, those of the calibration, each with accuracy, standard error and both rates here; unreadable
-        (path, reason); warnings of `crop_check.compare`; crop, scale, data_digest, and the model's fingerprint.
+        thresholds, chosen on validation people, each with accuracy, standard error and both rates here; unreadable
+        (path, reason); warnings of `crop_check.compare`; crop, scale, data_digest, the model's fingerprint and parts.
 
     Raises:
         PairsError, SizesError, UnreadableImageError, CropError: the list, or its images, cannot be used.
@@ -50,12 +51,13 @@ def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None) 
         digest, faces = test.images.digest, crop_check.measure_faces(pixels)
     people = np.array([[path.split("/")[0] for path in pair[:2]] for pair in test.pairs])
     try:
-        summary = _summarise(verifier, test, scores, people)
+        pairs = ScoredPairs(scores, people)
+        summary = _summarise(verifier, test, pairs)
     except ValueError as error:
         raise ValueError(f"{pairs_file}: {error}") from None
     alike = crop_check.compare(training, faces)
-    calibration = verifier.trained.results["calibration"]
-    rows = [calibration["accuracy_threshold"], *calibration["thresholds"]]
+    chosen = verifier.trained.results["thresholds"]
+    rows = [chosen["accuracy"], *chosen["by_rate"]]
     return {
         "pairs": len(test.pairs),
         "matched_pairs": int(test.matched.sum()),
@@ -66,29 +68,32 @@ def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None) 
         **{key: summary[key]["value"] for key in ("roc_auc", "average_precision", "equal_error_rate")},
         **{key: summary[key] for key in ("best_threshold", "best_accuracy")},
         "summary": summary,
-        "thresholds": [_decide(scores, test.matched, people, row) for row in rows],
+        "thresholds": [_decide(pairs, row) for row in rows],
         "crop": crop and list(crop) if crop != WHOLE else None,
         "scale": alike.scale,
         "warnings": list(alike.warnings),
         "data_digest": digest,
         "model": verifier.trained.fingerprint,
+        "parts": verifier.trained.parts,
     }
 
 
-def _summarise(verifier, test, scores, people):
-    threshold = verifier.trained.results["calibration"]["accuracy_threshold"]["threshold"]
+def _summarise(verifier, test, pairs):
+    threshold = verifier.trained.results["validation_threshold"]
     folds = np.array([pair.fold for pair in test.pairs])
-    return lfw_protocol.as_data(lfw_protocol.summarise({"": scores}, people, folds, {"": threshold})[""])
+    return lfw_protocol.as_data(lfw_protocol.summarise({"": pairs}, folds, {"": threshold})[""])
 
 
-def _decide(scores, matched, people, row):
-    """What the threshold in `row` of the calibration does to these pairs."""
-    accepted = scores >= row["threshold"]
+def _decide(pairs, row):
+    """What the threshold in `row`, see `operating_points.choose_thresholds`, does to these pairs."""
+    accuracy, rates = (
+        measure(pairs, row["threshold"]) for measure in (intervals.accuracy_interval, intervals.rate_intervals)
+    )
     return {
         "far": row["far"],
         "threshold": row["threshold"],
-        "accuracy": metrics.accuracy(scores, matched, row["threshold"]),
-        "standard_error": intervals.accuracy_interval(scores, people, row["threshold"]).standard_error,
-        "false_accept_rate": float(np.mean(accepted[~matched])),
-        "true_accept_rate": float(np.mean(accepted[matched])),
+        "accuracy": accuracy.value,
+        "standard_error": accuracy.standard_error,
+        "false_accept_rate": rates.far.value,
+        "true_accept_rate": rates.tar.value,
     }

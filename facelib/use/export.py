@@ -22,7 +22,6 @@ from facelib.data.images import SIZE
 from facelib.files import check_writable, write_atomically
 from facelib.learn.embedding import embed
 from facelib.learn.layers import UnitNorm
-from facelib.small_sets.score_normalization import Cohort
 from facelib.use.load import Trained, load_trained
 
 FACES = 100  # drawn, to compare a file with the model in use
@@ -88,8 +87,12 @@ def _line(path, text):
     return f"{path}: {path.stat().st_size / 1e6:.1f} MB; {text}"
 
 
-def build_export(model: keras.Model, cohort: Cohort | None, flip_average: bool) -> keras.Model:
-    """`model` with mirror images and rareness inside, from images to a dict of what the head of this file names."""
+def build_export(model: keras.Model, cohort, flip_average: bool) -> keras.Model:
+    """`model` with mirror images and rareness inside, from images to a dict of what the head of this file names.
+
+    Args:
+        cohort: `score_normalization.Cohort`, or None.
+    """
     inputs = keras.Input((SIZE, SIZE, 3), name="images")
     embeddings = model(inputs)
     if flip_average:
@@ -115,7 +118,7 @@ def describe(trained: Trained) -> dict:
         "w": cohort.weight if cohort else 0.0,
         "decision": "same person where score >= threshold",
         "threshold": results["validation_threshold"],
-        "thresholds_by_false_accept_rate": results["calibration"]["thresholds"],
+        "thresholds_by_false_accept_rate": results["thresholds"]["by_rate"],
         "faces": results["data"],
         "model": trained.fingerprint,
     }

@@ -1,25 +1,25 @@
-"""What notebook 06 wrote, read back: the model, the cohort, the figures; nothing here is needed for training."""
+"""What notebooks 06 and 09 wrote, read back: the model and the figures; nothing here is needed for training."""
 
 import dataclasses
 import hashlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 
-from facelib.checkpoint import CheckpointError, read_checkpoint, restore_checkpoint
+from facelib.checkpoint import CheckpointError, restore_checkpoint
 from facelib.config import Config, load_config
 from facelib.data.face_alignment import align_first, restore_alignment
 from facelib.learn.networks import build_model
 from facelib.provenance import digest
 from facelib.results import read_results, require
-from facelib.small_sets.score_normalization import Cohort
-from facelib.small_sets.texture import build_texture_network, join
 
-NOTEBOOK = "06_training"
 EXPLORATION = "01_eda"  # the notebook that found the crop
-PARTS = ("checkpoint", "texture", "alignment", "cohort")  # the names of their files in the results; None: there is none
+NOTEBOOK = "06_training"
+SMALL_SETS = "09_small_sets"  # the notebook that fits texture and cohort
+# the names of files in the results of these two; None: there is none
+PARTS, FITTED = ("checkpoint", "alignment"), ("texture", "cohort")
+CHOSEN = ("validation_threshold", "thresholds")  # on the validation pairs, for the scores of one notebook
 AGAIN = "train again with make all PROFILE="
 
 
@@ -32,8 +32,9 @@ class Trained(NamedTuple):
 
     config: Config  # that it was trained with
     model: keras.Model  # images to embeddings
-    cohort: Cohort | None
-    results: dict  # the figures of notebook 06, with the thresholds
+    cohort: Any  # `score_normalization.Cohort`, or None: the score is the similarity
+    parts: str  # what the score is made of, in words
+    results: dict  # the figures of notebook 06, with the thresholds for these scores
     fingerprint: str  # of the files that hold the weights and the cohort
     frame: tuple[int, int]  # width and height of the test frames
     crop: tuple[int, int, int]  # left, top, side of the face in such a frame
@@ -42,49 +43,89 @@ class Trained(NamedTuple):
 def load_trained(profile: str, float32: bool = False) -> Trained:
     """The model that notebook 06 trained and chose for `profile`.
 
+    Where the profile asks for texture or score normalization, and notebook 09 has fitted them, they take part.
+
     Args:
         float32: compute in float32 even where the configuration asks for bfloat16.
 
     Raises:
-        MissingResultError: notebook 01 or 06 has not been run for this profile, or files of 06 are gone.
-        CheckpointError: a file is damaged, or written by another version of this project.
+        MissingResultError: notebook 01 or 06 has not been run for this profile, or files of 06 or 09 are gone.
+        CheckpointError: a file is damaged, written by another version of this project, or 09 is about another network.
     """
     config, results = read_training(profile)
     frame, crop = read_crop(config, results["provenance"]["data_digest"])
+    files = find_files(config, results)
+    fitted = read_fitted(config, results)
+    if fitted:
+        config, found = fitted
+        files |= find_files(config, found, FITTED, SMALL_SETS)
+        results |= {key: found[key] for key in CHOSEN}
+    fingerprint = digest([hashlib.sha256(file.read_bytes()).hexdigest() if file else None for file in files.values()])
     if float32:
         config = dataclasses.replace(config, bfloat16=False)
-    files = find_files(config, results)
-    fingerprint = digest([hashlib.sha256(file.read_bytes()).hexdigest() if file else None for file in files.values()])
-    model = restore_model(config, files, results["texture_components"])
-    cohort = restore_cohort(config, files["cohort"], model.output_shape[1])
-    return Trained(config, model, cohort, results, fingerprint, frame, crop)
+    if not fitted:
+        return Trained(config, restore_model(config, files), None, "network", results, fingerprint, frame, crop)
+
+    from facelib.small_sets import fusion, texture  # loaded only where they take part
+
+    parts, fuse = ["network"], None
+    if files["texture"]:
+        beside = fusion.restore_texture(files["texture"], found["texture_components"])
+        parts, fuse = ["network and texture"], lambda network: texture.join(network, beside, config.texture_share)
+    model = restore_model(config, files, fuse)
+    cohort = files["cohort"] and fusion.restore_cohort(config, files["cohort"], model.output_shape[1])
+    parts += ["normalized"] if cohort else []
+    return Trained(config, model, cohort, ", ".join(parts), results, fingerprint, frame, crop)
 
 
 def read_training(profile: str) -> tuple[Config, dict]:
     """The configuration that `profile` was last trained with, and the figures that notebook 06 found; see above."""
-    default = load_config(profile, "drawn")
-    path = default.reports / "results" / f"{NOTEBOOK}.json"
+    needed = {*PARTS, *CHOSEN, "calibration", "data"}
+    return _read(load_config(profile, "drawn"), NOTEBOOK, needed, AGAIN + profile)
+
+
+def read_fitted(config: Config, results: dict) -> tuple[Config, dict] | None:
+    """The configuration and the figures of notebook 09 on the network that `results` of notebook 06 describe.
+
+    None where `config`, that of notebook 06, asks for nothing beside the network, or notebook 09 has not been run.
+
+    Raises:
+        CheckpointError: its results are of another version, or about another network.
+    """
+    path = config.reports / "results" / f"{SMALL_SETS}.json"
+    if not config.for_small_sets or not path.exists():
+        return None
+    again = f"run notebooks/{SMALL_SETS}.ipynb again (or make all PROFILE={config.profile})"
+    fitted = _read(config, SMALL_SETS, {*FITTED, *CHOSEN, "checkpoint", "texture_components"}, again)
+    if fitted[1]["checkpoint"] != results["checkpoint"]:
+        raise CheckpointError(f"{path} is about another network than {NOTEBOOK}.json: {again}")
+    return fitted
+
+
+def _read(default: Config, notebook: str, needed: set, again: str) -> tuple[Config, dict]:
+    # the configuration of the run of `notebook` and its results, which have to hold the keys `needed`
+    path = default.reports / "results" / f"{notebook}.json"
     try:
-        results = read_results(default, NOTEBOOK)
+        results = read_results(default, notebook)
         settings = results["provenance"]["config"]
         config = Config(**{**settings, "test_crop": tuple(settings["test_crop"])})
-        missing = {*PARTS, "texture_components", "validation_threshold", "calibration", "data"} - results.keys()
+        missing = needed - results.keys()
     except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} is damaged, or of another version ({error}): {AGAIN}{profile}") from None
+        raise CheckpointError(f"{path} is damaged, or of another version ({error}): {again}") from None
     if missing:
-        raise CheckpointError(f"{path} is of another version, without {min(missing)}: {AGAIN}{profile}")
+        raise CheckpointError(f"{path} is of another version, without {min(missing)}: {again}")
     return config, results
 
 
-def find_files(config: Config, results: dict) -> dict[str, Path | None]:
-    """The files of the trained model, by PARTS, that `results` of notebook 06 name; None where there is no such part.
+def find_files(config: Config, results: dict, parts=PARTS, notebook: str = NOTEBOOK) -> dict[str, Path | None]:
+    """The files of the trained model, by `parts`, that `results` of a notebook name; None where there is no such part.
 
     Raises:
         MissingResultError: a file is gone.
     """
-    files = {name: config.interim / results[name] if results[name] else None for name in PARTS}
+    files = {name: config.interim / results[name] if results[name] else None for name in parts}
     for file in filter(None, files.values()):
-        require(file, NOTEBOOK)
+        require(file, notebook)
     return files
 
 
@@ -114,55 +155,37 @@ def read_crop(config: Config, data_digest: str) -> tuple[tuple[int, int], tuple[
     return (width, height), (left, top, side)
 
 
-def restore_model(config: Config, files: dict[str, Path | None], components: int) -> keras.Model:
-    """The model that was trained, of images as they are decoded: alignment, the network, the texture stream beside it.
+def restore_model(config: Config, files: dict[str, Path | None], fuse=None) -> keras.Model:
+    """The model that was trained, of images as they are decoded: alignment, then the network.
 
     Args:
-        files: see `find_files`: what `training.train`, `fusion.fit_texture` and `face_alignment.fit_alignment` wrote.
-        components: of the texture stream.
+        files: see `find_files`: what `training.train` and `face_alignment.fit_alignment` wrote.
+        fuse: function from the network to the model that takes its place, of aligned faces.
 
     Raises:
         CheckpointError: a file is missing, damaged, or of another configuration.
     """
     model = build_model(config)
     restore_checkpoint(files["checkpoint"], {"model": model.variables})
-    if files["texture"]:
-        texture = build_texture_network(components)
-        restore_checkpoint(files["texture"], {"texture": texture.variables})
-        model = join(model, texture, config.texture_share)
-    return align_first(restore_alignment(files["alignment"]) if files["alignment"] else None, model)
+    alignment = files["alignment"] and restore_alignment(files["alignment"])
+    return align_first(alignment, fuse(model) if fuse else model)
 
 
-def restore_cohort(config: Config, path: Path | None, size: int) -> Cohort | None:
-    """The cohort that `fusion.save_cohort` wrote, of embeddings of `size` numbers; None where there is no file of one.
+def find_threshold(thresholds: dict, far: float) -> dict:
+    """The row of `thresholds`, as `operating_points.choose_thresholds` gives them, for the false accept rate `far`.
 
     Raises:
-        CheckpointError: the file is missing, damaged, or of another model.
+        UnsupportedRateError: the pairs do not support it, or no threshold was chosen for it.
     """
-    if path is None:
-        return None
-    embeddings = read_checkpoint(path)[1].get("cohort/0", np.zeros(0))
-    if embeddings.dtype != np.float32 or embeddings.shape[1:] != (size,) or not len(embeddings):
-        found = f"{embeddings.dtype} {embeddings.shape}"
-        raise CheckpointError(f"{path} does not fit: it holds {found}, expected float32 (c, {size}): train first")
-    return Cohort(embeddings, config.rareness_neighbours, config.rareness_weight)
-
-
-def find_threshold(calibration: dict, far: float) -> dict:
-    """The row of `calibration`, as `operating_points.calibrate` gives it, for the false accept rate `far`.
-
-    Raises:
-        UnsupportedRateError: the pairs do not support it, or no threshold was made for it.
-    """
-    rows = {row["far"]: row for row in calibration["thresholds"]}
+    rows = {row["far"]: row for row in thresholds["by_rate"]}
     if far in rows:
         return rows[far]
     known = f"there are thresholds for {', '.join(map(str, rows))}" if rows else "there is only the accuracy threshold"
-    pairs, smallest = calibration["mismatched_pairs"], calibration["smallest_far"]
+    pairs, smallest = thresholds["mismatched_pairs"], thresholds["smallest_far"]
     if smallest is None or far < smallest:
         least = "no rate at all" if smallest is None else f"{smallest:.2g} as the smallest rate"
         raise UnsupportedRateError(
             f"no threshold for a false accept rate of {far}: {pairs:,} validation pairs of two people support {least} "
-            f"({calibration['least_false_accepts']} false accepts among them); {known}"
+            f"({thresholds['least_false_accepts']} false accepts among them); {known}"
         )
     raise UnsupportedRateError(f"no threshold for a false accept rate of {far}: {known}")

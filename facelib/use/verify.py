@@ -10,9 +10,8 @@ import numpy as np
 from facelib.data.images import SIZE, SMALLEST, UnreadableImageError, decode, is_blank, measure
 from facelib.data.pair_images import measure_frame
 from facelib.folders import SUFFIXES, Unread, explain, list_images, printable
-from facelib.learn.embedding import build_embedder
+from facelib.learn.embedding import build_embedder, pair_scores
 from facelib.progress import track
-from facelib.small_sets.score_normalization import normalized_pair_scores, rareness
 from facelib.use.load import Trained, find_threshold, load_trained
 
 WHOLE = "whole"  # instead of a crop: the whole image is the face, cropped as the training images are
@@ -43,6 +42,7 @@ class Verdict(NamedTuple):
     validation_far: float  # the share of the mismatched pairs that it accepts
     basis: Basis
     model: str  # fingerprint of the files that hold the model
+    parts: str  # what the score is made of: "network", or what was fitted beside it too
 
 
 class Embedded(NamedTuple):
@@ -50,7 +50,7 @@ class Embedded(NamedTuple):
 
     paths: tuple[str, ...]  # relative to the folder, sorted
     embeddings: np.ndarray  # (n, d) float32, unit norm
-    rareness: np.ndarray  # (n,) float64, see `score_normalization.rareness`; 0 without a cohort
+    rareness: np.ndarray  # (n,) float64, see `score_normalization.Cohort`; 0 without a cohort
     problems: tuple[tuple[str, str], ...]  # path and reason of each image left out
     unread: tuple[Unread, ...]  # files of kinds that are not read
 
@@ -142,11 +142,13 @@ class Verifier:
 
     def rareness(self, embeddings: np.ndarray) -> np.ndarray:
         """How rare each face is in the cohort, (n,) float64; 0 where the scores do not ask for it."""
-        return rareness(embeddings, self.trained.cohort)
+        cohort = self.trained.cohort
+        return cohort.rareness(embeddings) if cohort else np.zeros(len(embeddings))
 
     def scores(self, embeddings: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Scores (pairs,) float64 in [0, 1]; `first` and `second` (pairs,) are rows of `embeddings`."""
-        return normalized_pair_scores(embeddings, first, second, self.trained.cohort)
+        cohort = self.trained.cohort
+        return (cohort.pair_scores if cohort else pair_scores)(embeddings, first, second)
 
     def verify(self, image_a, image_b, far: float | None = None, crop=None) -> Verdict:
         """Whether two images, see `read`, show the same person.
@@ -164,17 +166,17 @@ class Verifier:
         pixels = np.stack([self.read(image, crop) for image in (image_a, image_b)])
         score = float(self.scores(self.embed(pixels), np.array([0]), np.array([1]))[0])
         value, share = threshold["threshold"], threshold["false_accepts"] / max(basis.mismatched_pairs, 1)
-        return Verdict(score >= value, score, value, far, share, basis, self.trained.fingerprint)
+        return Verdict(score >= value, score, value, far, share, basis, self.trained.fingerprint, self.trained.parts)
 
     def threshold(self, far: float | None = None) -> tuple[dict, Basis]:
-        """A row of `operating_points.calibrate` and what it stands on: for a false accept rate, or for the accuracy."""
+        """A row of `operating_points.choose_thresholds`, for a false accept rate or the accuracy, and its basis."""
         results = self.trained.results
-        calibration = results["calibration"]
-        row = calibration["accuracy_threshold"] if far is None else find_threshold(calibration, far)
-        mismatched = calibration["mismatched_pairs"]
+        thresholds = results["thresholds"]
+        row = thresholds["accuracy"] if far is None else find_threshold(thresholds, far)
+        mismatched = thresholds["mismatched_pairs"]
         pairs = results["validation_pairs"] if far is None else mismatched
         data = results["data"], results["provenance"]["data_digest"]
-        return row, Basis(*data, calibration["people"], pairs, mismatched)
+        return row, Basis(*data, thresholds["people"], pairs, mismatched)
 
 
 def find_crop(size: tuple[int, int], trained: Trained, place) -> tuple | None:
@@ -196,5 +198,5 @@ def find_crop(size: tuple[int, int], trained: Trained, place) -> tuple | None:
 
 @functools.lru_cache(maxsize=2)
 def load_verifier(profile: str = "laptop", traced: bool = True) -> Verifier:
-    """The verifier of what notebook 06 trained for `profile`, loaded once in a process; see `load.load_trained`."""
+    """The verifier of what was trained for `profile`, loaded once in a process; see `load.load_trained`."""
     return Verifier(load_trained(profile), traced)

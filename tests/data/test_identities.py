@@ -7,7 +7,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from facelib.data.identities import NoFacesError, _numbers_first, dense_labels, read_identities, split_identities, take
+from facelib.data.identities import (
+    NoFacesError,
+    _numbers_first,
+    dense_labels,
+    draw_identities,
+    read_identities,
+    split_identities,
+    take,
+)
 
 COUNTS = st.lists(st.integers(1, 12), min_size=2, max_size=40)  # images of each identity
 
@@ -122,6 +130,18 @@ def test_split_is_an_identity_disjoint_partition(counts, share, seed):  # slip 5
     assert (training ^ validation).all()
     assert not set(labels[training]) & set(labels[validation])
     assert len(set(labels[validation])) == max(1, round(share * len(counts)))
+
+
+@given(counts=COUNTS, count=st.integers(1, 40), seed=st.integers(0, 9), data=st.data())
+def test_drawn_identities_are_whole_of_the_mask_and_nested(counts, count, seed, data):
+    labels = labels_of(counts)
+    masked = data.draw(st.lists(st.booleans(), min_size=len(counts), max_size=len(counts)))
+    mask = np.repeat(masked, counts)
+    drawn = draw_identities(labels, mask, count, seed)
+    chosen = set(labels[drawn])
+    assert len(chosen) == min(count, sum(masked)) and not (drawn & ~mask).any()
+    assert (drawn == (mask & np.isin(labels, [*chosen]))).all()  # an identity with all of its images
+    assert not (drawn & ~draw_identities(labels, mask, count + 1, seed)).any()
 
 
 def test_split_is_random_in_the_seed_and_whatever_an_identitys_size():

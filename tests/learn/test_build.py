@@ -344,7 +344,7 @@ def test_a_run_is_named_by_every_setting_that_decides_its_weights(config):
     for field in dataclasses.fields(config):
         changed = dataclasses.replace(config, **{field.name: other_value(getattr(config, field.name))})
         same = build.training_folder(changed, "digest").name == folder.name
-        harmless = ("profile", "data", "test_crop", "comparison_steps")
+        harmless = ("profile", "data", "test_crop", "comparison_steps", "sizes_steps")
         assert same == (field.name in harmless or field.name.startswith(("texture_", "rareness_"))), field.name
 
 
@@ -389,6 +389,16 @@ def test_faces_are_aligned_where_the_configuration_asks_for_it(configure):
     again = fit_alignment(faces.pixels, training, configure().interim / "again.npz")
     for one, two in zip(again.get_weights(), aligned.alignment.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)  # slip 5: nobody who is held out is in the mean face
+
+
+def test_fewer_training_identities_leave_validation_and_mean_face_as_they_are(configure):
+    whole, some = (build.load_split(configure(f"align=True training_identities={count}")) for count in (0, 4))
+    assert len(set(whole.training_labels)) == 1 + 9 and set(some.training_labels) == {-1, 0, 1, 2, 3}
+    assert not ((some.training_labels >= 0) & (whole.training_labels < 0)).any()
+    for one, two in ((whole.first, some.first), (whole.second, some.second), (whole.faces.pixels, some.faces.pixels)):
+        np.testing.assert_array_equal(one, two)
+    every = build.load_split(configure("align=True training_identities=100"))
+    np.testing.assert_array_equal(every.training_labels, whole.training_labels)
 
 
 def test_a_content_in_training_and_validation_is_an_error(configure, monkeypatch):

@@ -6,8 +6,9 @@ from conftest import unit
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facelib.learn.embedding import pair_scores
 from facelib.measure import all_vs_all
-from facelib.small_sets.score_normalization import Cohort, build_normalized_score, normalized_pair_scores
+from facelib.small_sets.score_normalization import Cohort
 
 
 def random_faces(images, people, seed=0):
@@ -19,8 +20,9 @@ def random_faces(images, people, seed=0):
 def test_scores_are_those_of_listed_pairs(with_cohort):
     labels, embeddings = random_faces(40, 12)
     cohort = Cohort(random_faces(30, 30, seed=1)[1], 5, 0.3) if with_cohort else None
-    found = all_vs_all.score_all_pairs(build_normalized_score(embeddings, cohort), labels)
-    np.testing.assert_allclose(found.scores, normalized_pair_scores(embeddings, *found.rows.T, cohort), atol=1e-6)
+    build_score, scores_of = (cohort or all_vs_all).build_score, cohort.pair_scores if cohort else pair_scores
+    found = all_vs_all.score_all_pairs(build_score(embeddings), labels)
+    np.testing.assert_allclose(found.scores, scores_of(embeddings, *found.rows.T), atol=1e-6)
     assert found.scores.dtype == np.float32 and found.rows.dtype == np.int32
 
 

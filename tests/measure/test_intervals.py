@@ -11,6 +11,7 @@ from reference import dyadic_sum, independent_difference, placement_influences, 
 from sklearn.metrics import average_precision_score
 
 from facelib.measure import intervals, metrics
+from facelib.measure.scored_pairs import ScoredPairs
 
 STEPS = st.integers(0, 4).map(lambda step: step / 4)  # many ties
 
@@ -47,9 +48,9 @@ def test_intervals_of_shares_are_made_of_the_sum_over_all_pairs_of_pairs(dyads, 
     accepted = scores >= threshold
     right = accepted == matched
     influences = share_influences(right, np.ones_like(matched))
-    found = intervals.accuracy_interval(scores, people, threshold)
+    found = intervals.accuracy_interval(ScoredPairs(scores, people), threshold)
     check(found, metrics.accuracy(scores, matched, threshold), dyadic_sum(influences, people))
-    rates = intervals.rate_intervals(scores, people, threshold)
+    rates = intervals.rate_intervals(ScoredPairs(scores, people), threshold)
     for rate, kind in ((rates.tar, matched), (rates.far, ~matched)):
         check(rate, accepted[kind].mean(), dyadic_sum(share_influences(accepted, kind), people))
 
@@ -59,7 +60,7 @@ def test_interval_of_the_area_is_made_of_placement_values(dyads):
     scores, people = dyads
     matched = people[:, 0] == people[:, 1]
     variance = dyadic_sum(placement_influences(scores, matched), people)
-    check(intervals.roc_auc_interval(scores, people), metrics.roc_auc(scores, matched), variance)
+    check(intervals.roc_auc_interval(ScoredPairs(scores, people)), metrics.roc_auc(scores, matched), variance)
 
 
 @given(scored_dyads())
@@ -74,7 +75,7 @@ def test_interval_of_average_precision_is_made_of_derivatives_by_weight(dyads):
 
     step = 1e-6
     influences = [(weighted(pair, step) - weighted(pair, -step)) / (2 * step) for pair in range(len(scores))]
-    found = intervals.average_precision_interval(scores, people)
+    found = intervals.average_precision_interval(ScoredPairs(scores, people))
     assert found.value == metrics.average_precision(scores, matched)
     assert found.standard_error**2 == pytest.approx(dyadic_sum(influences, people), abs=1e-8)
     assert 0 <= found.lower <= found.value <= found.upper <= 1
@@ -85,7 +86,7 @@ def test_interval_of_the_equal_error_rate_goes_along_the_curve():
     count = 3000
     scores = np.concatenate([np.linspace(0, 2, count), np.linspace(-1, 1, count)])
     people = np.concatenate([np.arange(count)[:, None] + [0, 0], count + 2 * np.arange(count)[:, None] + [0, 1]])
-    found = intervals.equal_error_rate_interval(scores, people)
+    found = intervals.equal_error_rate_interval(ScoredPairs(scores, people))
     assert found.value == pytest.approx(0.25, abs=1e-3)  # at 0.5; both densities are equal there, the slope is 1
     assert found.standard_error == pytest.approx(math.sqrt(2 * 0.25 * 0.75 / count) / 2, rel=1e-2)
 
@@ -93,7 +94,7 @@ def test_interval_of_the_equal_error_rate_goes_along_the_curve():
 @given(scored_dyads())
 def test_interval_of_the_equal_error_rate_holds_it(dyads):
     scores, people = dyads
-    found = intervals.equal_error_rate_interval(scores, people)
+    found = intervals.equal_error_rate_interval(ScoredPairs(scores, people))
     assert found.value == metrics.equal_error_rate(scores, people[:, 0] == people[:, 1])
     assert 0 <= found.lower <= found.value <= found.upper <= 1
 
@@ -106,11 +107,11 @@ def test_differences_are_made_of_the_differences_of_influences(dyads, threshold,
     all_pairs = np.ones_like(matched)
     right, also = (scores >= threshold) == matched, (others >= its) == matched
     pairs = zip(share_influences(right, all_pairs), share_influences(also, all_pairs), strict=True)
-    found = intervals.compare_accuracy(scores, others, people, (threshold, its))
+    found = intervals.compare_accuracy(ScoredPairs(scores, people), ScoredPairs(others, people), (threshold, its))
     assert found.value == pytest.approx(right.mean() - also.mean(), abs=1e-12)
     assert found.standard_error**2 == pytest.approx(dyadic_sum([u - v for u, v in pairs], people), abs=1e-12)
     pairs = zip(placement_influences(scores, matched), placement_influences(others, matched), strict=True)
-    found = intervals.compare_roc_auc(scores, others, people)
+    found = intervals.compare_roc_auc(ScoredPairs(scores, people), ScoredPairs(others, people))
     area = metrics.roc_auc(scores, matched) - metrics.roc_auc(others, matched)
     assert found.value == pytest.approx(area, abs=1e-12)
     assert found.standard_error**2 == pytest.approx(dyadic_sum([u - v for u, v in pairs], people), abs=1e-12)
@@ -130,11 +131,15 @@ def test_two_thresholds_are_compared_pair_by_pair_where_each_pair_has_its_own(dy
     also = (scores >= 0.5) == matched
     gains = [a - b for a, b in zip(right.astype(float), also.astype(float), strict=True)]
     influences = [(gain - np.mean(gains)) / len(gains) for gain in gains]
-    found = intervals.compare_accuracy(scores, scores, people, (own, 0.5))
+    found = intervals.compare_accuracy(ScoredPairs(scores, people), ScoredPairs(scores, people), (own, 0.5))
     assert found.value == pytest.approx(np.mean(gains), abs=1e-12)
     assert found.standard_error**2 == pytest.approx(dyadic_sum(influences, people), abs=1e-12)
-    everywhere = intervals.compare_accuracy(scores, scores, people, (np.full(len(scores), 0.25), 0.5))
-    assert everywhere == intervals.compare_accuracy(scores, scores, people, (0.25, 0.5))
+    everywhere = intervals.compare_accuracy(
+        ScoredPairs(scores, people), ScoredPairs(scores, people), (np.full(len(scores), 0.25), 0.5)
+    )
+    assert everywhere == intervals.compare_accuracy(
+        ScoredPairs(scores, people), ScoredPairs(scores, people), (0.25, 0.5)
+    )
 
 
 SHARES = st.lists(st.floats(0, 1), min_size=3, max_size=3).map(sorted)  # lower end, value, upper end
@@ -176,8 +181,8 @@ def test_intervals_depend_on_neither_order_nor_sides_nor_names(dyads, random):
     rows = random.sample(range(len(scores)), len(scores))
     swapped = np.array([pair[::-1] if random.random() < 0.5 else pair for pair in people])
     renamed = np.array([f"Person_{'abcdefg'[6 - i]}" for i in range(7)])[swapped][rows]
-    for measure in (lambda s, p: intervals.accuracy_interval(s, p, 0.5), intervals.roc_auc_interval):
-        expected, found = measure(scores, people), measure(scores[rows], renamed)
+    for measure in (lambda pairs: intervals.accuracy_interval(pairs, 0.5), intervals.roc_auc_interval):
+        expected, found = measure(ScoredPairs(scores, people)), measure(ScoredPairs(scores[rows], renamed))
         assume(expected.standard_error > 1e-6 or expected.standard_error == 0)
         assert found == pytest.approx(expected, abs=1e-6)
 
@@ -186,7 +191,7 @@ def test_without_shared_people_the_standard_error_is_that_of_independent_pairs()
     matched = np.arange(10) < 5
     scores = np.where(np.arange(10) % 5 < 4, matched, ~matched)  # 8 of 10 right at 0.5
     people = np.stack([np.arange(10), np.where(matched, np.arange(10), np.arange(10) + 10)], axis=1)
-    found = intervals.accuracy_interval(scores, people, 0.5)
+    found = intervals.accuracy_interval(ScoredPairs(scores, people), 0.5)
     assert found.standard_error == pytest.approx(np.sqrt(0.8 * 0.2 / 10))
 
 
@@ -196,7 +201,7 @@ def test_the_standard_error_grows_where_one_person_decides_many_pairs():
     second = np.array(["anna", "fay", "gil", "hal", "bert", "ida", "jon", "kim"])
     matched = first == second
     scores = np.where(first == "anna", ~matched, matched)
-    found = intervals.accuracy_interval(scores, np.stack([first, second], axis=1), 0.5)
+    found = intervals.accuracy_interval(ScoredPairs(scores, np.stack([first, second], axis=1)), 0.5)
     assert found.standard_error == pytest.approx(np.sqrt((16 * 0.25 + 4 * 0.25) / 64))
     assert found.standard_error > np.sqrt(0.5 * 0.5 / 8)
 
@@ -206,24 +211,28 @@ def test_where_nothing_varies_the_interval_is_wilsons():
     people = np.array([(i, i) for i in range(20)] + [(20 + i, i) for i in range(20)])
     scores = np.arange(40) < 20
     z2 = 1.959964**2
-    assert intervals.accuracy_interval(scores, people, 0.5) == pytest.approx((1, 0, 1 - z2 / (40 + z2), 1), abs=1e-6)
-    rates = intervals.rate_intervals(scores, people, 0.5)
+    assert intervals.accuracy_interval(ScoredPairs(scores, people), 0.5) == pytest.approx(
+        (1, 0, 1 - z2 / (40 + z2), 1), abs=1e-6
+    )
+    rates = intervals.rate_intervals(ScoredPairs(scores, people), 0.5)
     assert rates.tar == pytest.approx((1, 0, 1 - z2 / (20 + z2), 1), abs=1e-6)
     assert rates.far == pytest.approx((0, 0, 0, z2 / (20 + z2)), abs=1e-6)
-    assert intervals.roc_auc_interval(scores, people) == pytest.approx((1, 0, 1 - z2 / (20 + z2), 1), abs=1e-6)
+    assert intervals.roc_auc_interval(ScoredPairs(scores, people)) == pytest.approx(
+        (1, 0, 1 - z2 / (20 + z2), 1), abs=1e-6
+    )
     few = np.array([(0, 0)] * 30 + [(0, 1)] * 30)  # 60 pairs, but two people
-    lower = intervals.accuracy_interval(np.arange(60) < 30, few, 0.5).lower
+    lower = intervals.accuracy_interval(ScoredPairs(np.arange(60) < 30, few), 0.5).lower
     assert lower == pytest.approx(1 - z2 / (2 + z2), abs=1e-6)
 
 
 def test_two_models_that_decide_alike_do_not_differ():
     people = lfw_like_people(30, 60)
     scores = np.random.default_rng(0).random(60)
-    same = intervals.compare_accuracy(scores, scores**2, people, (0.5, 0.25))
+    same = intervals.compare_accuracy(ScoredPairs(scores, people), ScoredPairs(scores**2, people), (0.5, 0.25))
     assert same == (0, 0, 0, 0, 1)
-    assert intervals.compare_roc_auc(scores, scores**2, people) == (0, 0, 0, 0, 1)
+    assert intervals.compare_roc_auc(ScoredPairs(scores, people), ScoredPairs(scores**2, people)) == (0, 0, 0, 0, 1)
     matched = people[:, 0] == people[:, 1]
-    always = intervals.compare_accuracy(matched, ~matched, people, (0.5, 0.5))
+    always = intervals.compare_accuracy(ScoredPairs(matched, people), ScoredPairs(~matched, people), (0.5, 0.5))
     assert always == (1, 0, 1, 1, 0)
 
 
@@ -232,44 +241,28 @@ def test_roc_band_goes_through_the_operating_points():
     scores = person_scores(people, np.random.default_rng(2), 2.0)[0]
     matched = people[:, 0] == people[:, 1]
     fars = (0.01, 0.05, 0.1, 0.5, 1)
-    band = intervals.roc_band(scores, people, fars)
+    band = intervals.roc_band(ScoredPairs(scores, people), fars)
     for place, far in enumerate(fars):
         point = metrics.tar_at_far(scores, matched, far)
         assert (band.far[place], band.threshold[place], band.tar[place]) == (far, point.threshold, point.tar)
-        fixed = intervals.rate_intervals(scores, people, point.threshold).tar
+        fixed = intervals.rate_intervals(ScoredPairs(scores, people), point.threshold).tar
         assert band.lower[place] <= band.tar[place] <= band.upper[place] <= 1
         if far < 1:  # a threshold from the same pairs is no fixed one
             assert band.standard_error[place] > fixed.standard_error
     with pytest.raises(metrics.TooFewPairsError, match="at least 1,000"):
-        intervals.roc_band(scores, people, [0.1, 0.001])
-
-
-@pytest.mark.parametrize(
-    "measure",
-    [
-        lambda scores, people: intervals.accuracy_interval(scores, people, 0.5),
-        lambda scores, people: intervals.rate_intervals(scores, people, 0.5),
-        intervals.roc_auc_interval,
-        lambda scores, people: intervals.roc_band(scores, people, [0.5]),
-        lambda scores, people: intervals.compare_accuracy(scores, scores, people, (0.5, 0.5)),
-        lambda scores, people: intervals.compare_roc_auc(scores, scores, people),
-    ],
-)
-def test_bad_input_is_named(measure):
-    with pytest.raises(ValueError, match=r"\(2, 3\) people for \(3,\) scores: expected \(3, 2\)"):
-        measure([0.1, 0.2, 0.3], [["a", "a", "b"], ["a", "b", "c"]])
-    with pytest.raises(ValueError, match="score 1 is nan"):
-        measure([0.1, np.nan], [["a", "a"], ["a", "b"]])
-    with pytest.raises(ValueError, match="only one kind of pair, 2 mismatched"):
-        measure([0.1, 0.2], [["a", "b"], ["a", "c"]])
+        intervals.roc_band(ScoredPairs(scores, people), [0.1, 0.001])
 
 
 def test_models_are_compared_on_the_same_pairs():
-    people = [["a", "a"], ["a", "b"], ["b", "b"]]
-    with pytest.raises(ValueError, match=r"\(2,\) scores for \(3,\) labels"):
-        intervals.compare_roc_auc([0.1, 0.2, 0.3], [0.1, 0.2], people)
+    pairs = ScoredPairs([0.1, 0.2, 0.3], [["a", "a"], ["a", "b"], ["b", "b"]])
+    others = ScoredPairs([0.1, 0.2, 0.3], [["a", "a"], ["a", "b"], ["c", "c"]])
+    for other in (others, pairs[:2]):
+        with pytest.raises(ValueError, match="3 and . pairs that are not the same"):
+            intervals.compare_roc_auc(pairs, other)
+        with pytest.raises(ValueError, match="3 and . pairs that are not the same"):
+            intervals.compare_accuracy(pairs, other, (0.5, 0.5))
     with pytest.raises(ValueError):
-        intervals.compare_accuracy([0.1, 0.2, 0.3], [0.1, 0.2, 0.3], people, (0.5,))
+        intervals.compare_accuracy(pairs, pairs, (0.5,))
 
 
 def lfw_like_people(pairs, count, seed=1):
@@ -316,14 +309,16 @@ def coverage(repetitions, distance, seed=0):
     for _ in range(repetitions):
         scores, others = person_scores(people, generator, distance, models=2)
         found = [
-            intervals.accuracy_interval(scores, people, threshold),
-            *intervals.rate_intervals(scores, people, threshold),
-            intervals.roc_band(scores, people, [0.1]),
-            intervals.roc_auc_interval(scores, people),
-            intervals.compare_accuracy(scores, others, people, (threshold, threshold)),
-            intervals.compare_roc_auc(scores, others, people),
-            intervals.equal_error_rate_interval(scores, people),
-            intervals.average_precision_interval(scores, people),
+            intervals.accuracy_interval(ScoredPairs(scores, people), threshold),
+            *intervals.rate_intervals(ScoredPairs(scores, people), threshold),
+            intervals.roc_band(ScoredPairs(scores, people), [0.1]),
+            intervals.roc_auc_interval(ScoredPairs(scores, people)),
+            intervals.compare_accuracy(
+                ScoredPairs(scores, people), ScoredPairs(others, people), (threshold, threshold)
+            ),
+            intervals.compare_roc_auc(ScoredPairs(scores, people), ScoredPairs(others, people)),
+            intervals.equal_error_rate_interval(ScoredPairs(scores, people)),
+            intervals.average_precision_interval(ScoredPairs(scores, people)),
         ]
         for name, interval in zip(truth, found, strict=True):
             hits[name] += bool(interval.lower <= truth[name] <= interval.upper)
@@ -342,7 +337,7 @@ def test_the_gain_at_the_best_threshold_of_the_same_pairs_is_optimistic():
     for _ in range(400):
         scores = np.where(matched, 2, 0) + generator.standard_normal(len(people))
         thresholds = metrics.best_threshold(scores, matched)[0], 1.0
-        found = intervals.compare_accuracy(scores, scores, people, thresholds)
+        found = intervals.compare_accuracy(ScoredPairs(scores, people), ScoredPairs(scores, people), thresholds)
         gains.append(found.value)
         above.append(found.lower > 0)
     assert min(gains) >= 0 and 0.08 < np.mean(above) < 0.17

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from reference import cross_validated, peers_accuracies
 
 from facelib.measure import intervals, lfw_protocol, metrics
+from facelib.measure.scored_pairs import ScoredPairs
 
 
 @st.composite
@@ -93,18 +94,18 @@ def test_folds_that_cannot_be_used_are_named():
 
 def test_the_summary_holds_the_figures_of_their_own_functions():
     scores, people, folds = view2()
-    variants = {"plain": scores, "with mirror images": scores**2}
+    variants = {"plain": ScoredPairs(scores, people), "with mirror images": ScoredPairs(scores**2, people)}
     thresholds = {"plain": 0.6}
-    found = lfw_protocol.summarise(variants, people, folds, thresholds)
+    found = lfw_protocol.summarise(variants, folds, thresholds)
     assert list(found) == list(variants)
     matched = people[:, 0] == people[:, 1]
-    for name, values in variants.items():
-        summary = found[name]
+    for name, pairs in variants.items():
+        summary, values = found[name], pairs.scores
         assert (summary.pairs, summary.people) == (1200, len(np.unique(people)))
-        assert summary.roc_auc == intervals.roc_auc_interval(values, people)
-        assert summary.average_precision == intervals.average_precision_interval(values, people)
+        assert summary.roc_auc == intervals.roc_auc_interval(pairs)
+        assert summary.average_precision == intervals.average_precision_interval(pairs)
         assert summary.precision_recall_area == metrics.precision_recall_area(values, matched)
-        assert summary.equal_error_rate == intervals.equal_error_rate_interval(values, people)
+        assert summary.equal_error_rate == intervals.equal_error_rate_interval(pairs)
         best = (summary.best_threshold, summary.best_accuracy)
         assert best == metrics.best_threshold(values, matched)
         expected = lfw_protocol.cross_validate(values, matched, folds)
@@ -115,14 +116,15 @@ def test_the_summary_holds_the_figures_of_their_own_functions():
         assert summary.tars[2][:3] == (0.001, None, None) and "at least 1,000" in summary.tars[2].reason
     plain, other = found.values()
     assert plain.validation_threshold == 0.6
-    assert plain.validation_accuracy == intervals.accuracy_interval(scores, people, 0.6)
-    assert plain.validation_rates == intervals.rate_intervals(scores, people, 0.6)
+    assert plain.validation_accuracy == intervals.accuracy_interval(ScoredPairs(scores, people), 0.6)
+    assert plain.validation_rates == intervals.rate_intervals(ScoredPairs(scores, people), 0.6)
     assert (other.validation_threshold, other.validation_accuracy, other.validation_rates) == (None, None, None)
 
 
 def test_the_table_shows_the_summary():
     scores, people, folds = view2()
-    summaries = lfw_protocol.summarise({"plain": scores, "mirrored": scores**2}, people, folds, {"plain": 0.6})
+    variants = {"plain": ScoredPairs(scores, people), "mirrored": ScoredPairs(scores**2, people)}
+    summaries = lfw_protocol.summarise(variants, folds, {"plain": 0.6})
     lines = lfw_protocol.as_table(summaries).splitlines()
     assert lines[:2] == ["| | plain | mirrored |", "|---|---|---|"]
     cells = {line.split(" | ")[0].removeprefix("| "): line.rstrip(" |").split(" | ")[1:] for line in lines[2:]}
@@ -140,13 +142,13 @@ def test_the_table_shows_the_summary():
         few
     ] * 2
     assert few and "nearer" not in "".join(cells["TAR at FAR 0.1"])
-    without = lfw_protocol.as_table(lfw_protocol.summarise({"plain": scores}, people, np.zeros(len(scores), int)))
+    without = lfw_protocol.as_table(lfw_protocol.summarise({"plain": variants["plain"]}, np.zeros(len(scores), int)))
     assert "| accuracy, cross-validated | no folds |" in without
 
 
 def test_the_summary_goes_into_a_json_file():
     scores, people, folds = view2()
-    found = lfw_protocol.as_data(lfw_protocol.summarise({"plain": scores}, people, folds, {"plain": 0.6}))
+    found = lfw_protocol.as_data(lfw_protocol.summarise({"plain": ScoredPairs(scores, people)}, folds, {"plain": 0.6}))
     again = json.loads(json.dumps(found, allow_nan=False))
     assert again == found
     assert again["plain"]["roc_auc"]["lower"] < again["plain"]["roc_auc"]["value"]
@@ -156,14 +158,13 @@ def test_the_summary_goes_into_a_json_file():
 
 def test_a_summary_refuses_what_does_not_fit():
     scores, people, folds = view2(120)
+    pairs = ScoredPairs(scores, people)
     with pytest.raises(ValueError, match="threshold of 'flip', but the variants are 'plain'"):
-        lfw_protocol.summarise({"plain": scores}, people, folds, {"flip": 0.5})
+        lfw_protocol.summarise({"plain": pairs}, folds, {"flip": 0.5})
     with pytest.raises(ValueError, match="no scores"):
-        lfw_protocol.summarise({}, people)
-    with pytest.raises(ValueError, match="people for"):
-        lfw_protocol.summarise({"plain": scores[1:]}, people)
+        lfw_protocol.summarise({})
     with pytest.raises(ValueError, match="expected an integer each"):
-        lfw_protocol.summarise({"plain": scores}, people, folds[1:])
+        lfw_protocol.summarise({"plain": pairs}, folds[1:])
 
 
 def test_an_interval_as_text_has_its_ends_in_brackets():

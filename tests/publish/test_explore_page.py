@@ -66,7 +66,7 @@ def page():
 @pytest.fixture
 def run_folder(tmp_path):
     """A run's results and its explore.npz."""
-    training = {"data": "drawn", "calibration": {"thresholds": [{"far": 0.1, "threshold": 0.6}]}}
+    training = {"data": "drawn", "thresholds": {"by_rate": [{"far": 0.1, "threshold": 0.6}]}}
     test = {"data": "drawn", "pairs": 400, "validation_threshold": 0.5, "best_threshold": 0.55}
     test["provenance"] = {"data_digest": "digest"}
     (tmp_path / "results").mkdir()
@@ -189,7 +189,7 @@ def test_a_broken_file_is_one_message(run_folder):
             read_inputs(run_folder / "results", path)
     path.write_bytes(whole)
     (run_folder / "results" / "06_training.json").write_text('{"data": "drawn"}')
-    with pytest.raises(PublishingError, match="no 'calibration'"):
+    with pytest.raises(PublishingError, match="no 'thresholds'"):
         read_inputs(run_folder / "results", path)
 
 

@@ -1,18 +1,17 @@
 import dataclasses
-import functools
 
 import numpy as np
 import pytest
 from conftest import tiny_network
 
+from facelib.checkpoint import CheckpointError, save_checkpoint
 from facelib.data.augmentation import warp
 from facelib.learn import build
-from facelib.learn.embedding import embed
+from facelib.learn.embedding import embed, pair_scores
 from facelib.measure import metrics
 from facelib.small_sets import fusion
 from facelib.small_sets.discriminant import TooFewImagesError, fit_discriminant
-from facelib.small_sets.score_normalization import normalized_pair_scores
-from facelib.small_sets.texture import TextureFeatures, block_sizes
+from facelib.small_sets.texture import TextureFeatures, block_sizes, build_texture_network
 
 SETTINGS = "validation_share=0.25 validation_images=3 embedding_size=6 texture_copies=1 texture_components=5"
 
@@ -147,8 +146,8 @@ def test_a_fit_is_named_by_every_setting_that_decides_it_and_by_no_other(config)
     file = fusion.texture_file(config, "digest")
     assert file == fusion.texture_file(config, "digest")
     decisive = {
-        "seed", "align", "validation_share", "identities_limit", "images_limit", "texture_dimensions",
-        "texture_components", "texture_shrinkage", "texture_copies", "texture_images",
+        "seed", "align", "validation_share", "identities_limit", "images_limit", "training_identities",
+        "texture_dimensions", "texture_components", "texture_shrinkage", "texture_copies", "texture_images",
     }  # fmt: skip
     for field in dataclasses.fields(config):
         changed = dataclasses.replace(config, **{field.name: other_value(getattr(config, field.name))})
@@ -193,9 +192,78 @@ def test_validation_scores_take_the_cohort_into_account(configure, split):
     network = tiny_network("", 6, False, 1)
     cohort = fusion.embed_cohort(config, split, network)
     embeddings = embed(network, split.faces.pixels, config.flip_average)
-    score = functools.partial(normalized_pair_scores, cohort=cohort)
-    expected = normalized_pair_scores(embeddings, split.first, split.second, cohort)
-    np.testing.assert_allclose(build.score_with(config, split, network, score)(), expected, atol=1e-6)
-    found = build.validate_with(config, split, network, score)()
+    expected = cohort.pair_scores(embeddings, split.first, split.second)
+    np.testing.assert_allclose(build.score_with(config, split, network, cohort.pair_scores)(), expected, atol=1e-6)
+    found = build.validate_with(config, split, network, cohort.pair_scores)()
     assert found["validation_roc_auc"] == metrics.roc_auc(expected, split.matched)
     assert np.abs(expected - build.score_with(config, split, network)()).max() > 1e-3
+
+
+# all of it
+
+
+def test_what_is_fused_is_what_the_configuration_asks_for(configure, split):
+    network = tiny_network("", 6, False, 1)
+    alone = fusion.fuse(configure("texture_share=0 rareness_weight=0"), split, network)
+    assert alone.model is network and alone.texture is None and alone.cohort is None
+    assert alone.pair_scores is pair_scores
+    textured = fusion.fuse(configure("texture_share=0.3 rareness_weight=0"), split, network)
+    assert textured.model.output_shape == (None, 6 + 5) and textured.cohort is None
+    normalized = fusion.fuse(configure("texture_share=0 rareness_weight=0.5"), split, network)
+    assert normalized.model is network and normalized.texture is None
+    both = fusion.fuse(configure("texture_share=0.3 rareness_weight=0.5"), split, network)
+    assert both.cohort.embeddings.shape == (9, 6 + 5)
+    embeddings = embed(both.model, split.faces.pixels)
+    expected = both.cohort.pair_scores(embeddings, split.first, split.second)
+    np.testing.assert_array_equal(both.pair_scores(embeddings, split.first, split.second), expected)
+    np.testing.assert_allclose(np.diag(both.build_score(embeddings)(split.first, split.second)), expected, atol=1e-6)
+
+
+def test_similarities_of_the_fused_model_are_the_weighted_mean_of_both(configure, split):
+    network = tiny_network("", 6, False, 1)
+    fused = fusion.fuse(configure("texture_share=0.3 rareness_weight=0"), split, network)
+    images = np.array(split.faces.pixels[:6], np.float32)
+    first, second = (places.ravel() for places in np.indices((6, 6)))
+    of_network, of_texture, both = (
+        pair_scores(one(images).numpy(), first, second) for one in (network, fused.texture, fused.model)
+    )
+    assert np.abs(of_network - of_texture).max() > 0.1
+    np.testing.assert_allclose(both, 0.7 * of_network + 0.3 * of_texture, atol=1e-6)
+
+
+# read back
+
+
+def test_a_texture_comes_back_from_its_file(config, split):
+    texture = fusion.fit_texture(config, split)
+    assert_same(fusion.restore_texture(fusion.texture_file(config, split.faces.digest), 5), texture)
+
+
+def test_a_texture_file_that_is_missing_or_another_one_is_named(tmp_path):
+    file = tmp_path / "texture.npz"
+    with pytest.raises(CheckpointError, match=f"no checkpoint at {file}"):
+        fusion.restore_texture(file, 5)
+    save_checkpoint(file, {"texture": build_texture_network(4).variables}, {})
+    with pytest.raises(CheckpointError, match=f"{file} does not fit: texture/0 is .* 4.*, expected .* 5"):
+        fusion.restore_texture(file, 5)
+
+
+def test_a_cohort_comes_back_from_its_file(configure, tmp_path):
+    config = configure("rareness_weight=0.25 rareness_neighbours=4")
+    embeddings = np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32)
+    path = fusion.save_cohort(fusion.Cohort(embeddings, 20, 0.75), tmp_path)
+    assert path.parent == tmp_path and path != fusion.save_cohort(fusion.Cohort(embeddings + 1, 20, 0.75), tmp_path)
+    found = fusion.restore_cohort(config, path, 6)
+    np.testing.assert_array_equal(found.embeddings, embeddings)
+    assert (found.neighbours, found.weight) == (4, 0.25)
+
+
+def test_a_cohort_of_another_model_is_refused(config, tmp_path):
+    path = fusion.save_cohort(fusion.Cohort(np.zeros((7, 6), np.float32), 20, 0.75), tmp_path)
+    with pytest.raises(CheckpointError, match=rf"{path} does not fit: .*float32 \(7, 6\), expected float32 \(c, 5\)"):
+        fusion.restore_cohort(config, path, 5)
+    save_checkpoint(path, {"texture": [np.zeros((7, 6), np.float32)]}, {})
+    with pytest.raises(CheckpointError, match="does not fit"):
+        fusion.restore_cohort(config, path, 6)
+    with pytest.raises(CheckpointError, match="no checkpoint at"):
+        fusion.restore_cohort(config, tmp_path / "none.npz", 6)

@@ -20,7 +20,6 @@ from facelib.data.face_alignment import FaceAlignment
 from facelib.learn import networks
 from facelib.learn.embedding import embed
 from facelib.learn.layers import LocalContrastNormalization, UnitNorm
-from facelib.small_sets.score_normalization import normalized_pair_scores, rareness
 from facelib.small_sets.texture import TextureFeatures
 from facelib.use import export
 from facelib.use.commands import main
@@ -47,7 +46,7 @@ def trained(trained_root):
 @pytest.fixture(scope="module")
 def expected(trained, drawn):
     embeddings = embed(trained.model, drawn, trained.config.flip_average)
-    return embeddings, rareness(embeddings, trained.cohort)
+    return embeddings, trained.cohort.rareness(embeddings)
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +108,10 @@ def test_the_formula_that_is_handed_on_gives_the_score(trained, exported, expect
     names = {"embeddings": embeddings, "rareness": rare, "dot": np.dot, "w": described["w"], "i": 3, "j": 8}
     similarity, _, score = described["score"].partition("; score = ")
     names["s"] = eval(similarity.removeprefix("s = "), names)
-    wanted = normalized_pair_scores(embeddings, np.array([3]), np.array([8]), trained.cohort)[0]
+    wanted = trained.cohort.pair_scores(embeddings, np.array([3]), np.array([8]))[0]
     assert abs(eval(score, names) - wanted) < 1e-6 and abs(names["s"] - wanted) > 1e-3
     assert described["threshold"] == trained.results["validation_threshold"] and described["faces"] == "real"
-    assert described["thresholds_by_false_accept_rate"] == trained.results["calibration"]["thresholds"]
+    assert described["thresholds_by_false_accept_rate"] == trained.results["thresholds"]["by_rate"]
     assert described["model"] == trained.fingerprint
 
 
@@ -125,7 +124,7 @@ def test_without_mirror_images_and_cohort_it_is_the_model_alone(trained, drawn):
 def test_a_small_cohort_is_looked_at_as_a_whole(trained, drawn):
     cohort = trained.cohort._replace(embeddings=trained.cohort.embeddings[:2], neighbours=20)
     found = build_export(trained.model, cohort, True).predict(drawn[:5], verbose=0)
-    np.testing.assert_allclose(found["rareness"], rareness(found["embeddings"], cohort), atol=1e-6)
+    np.testing.assert_allclose(found["rareness"], cohort.rareness(found["embeddings"]), atol=1e-6)
 
 
 def test_what_was_trained_in_bfloat16_is_exported_in_float32(trained_project, monkeypatch, tmp_path):

@@ -20,9 +20,8 @@ from facelib.data.images import UnreadableImageError, decode
 from facelib.data.pair_images import SizesError
 from facelib.learn import build
 from facelib.learn.embedding import embed
-from facelib.measure.operating_points import calibrate
+from facelib.measure.operating_points import choose_thresholds
 from facelib.results import MissingResultError
-from facelib.small_sets.score_normalization import build_normalized_score, normalized_pair_scores
 from facelib.use import verify as verifier_module
 from facelib.use.load import UnsupportedRateError, load_trained
 from facelib.use.verify import WHOLE, CropError, Verifier, find_crop, load_verifier
@@ -42,7 +41,7 @@ def test_a_score_is_that_of_training(verifier, faces):
     images = [faces / "0" / "0.png", faces / "1" / "0.png", faces / "0" / "2.png"]
     trained = verifier.trained
     embeddings = embed(trained.model, np.stack([decode(path) for path in images]), trained.config.flip_average)
-    expected = normalized_pair_scores(embeddings, np.array([0, 0]), np.array([1, 2]), trained.cohort)
+    expected = trained.cohort.pair_scores(embeddings, np.array([0, 0]), np.array([1, 2]))
     for other, score in zip(images[1:], expected, strict=True):
         verdict = verifier.verify(images[0], other)
         assert abs(verdict.score - score) < 1e-6 and verdict.same == (score >= verdict.threshold)
@@ -50,24 +49,24 @@ def test_a_score_is_that_of_training(verifier, faces):
 
 
 def test_a_verdict_says_what_it_stands_on(verifier, faces, trained_project):
-    results = json.loads((trained_project / "reports/smoke/results/06_training.json").read_text())
+    results = json.loads((trained_project / "reports/smoke/results/09_small_sets.json").read_text())
     images = faces / "0" / "0.png", faces / "0" / "1.png"
     verdict = verifier.verify(*images)
     assert verdict.threshold == results["validation_threshold"] and verdict.far is None
     basis = verdict.basis
     assert basis[:3] == ("real", results["provenance"]["data_digest"], 9)
     assert basis.pairs == results["validation_pairs"] and basis.mismatched_pairs == 27 * 24 // 2
-    assert verdict.validation_far == results["calibration"]["accuracy_threshold"]["false_accepts"] / (27 * 24 // 2)
+    assert verdict.validation_far == results["thresholds"]["accuracy"]["false_accepts"] / (27 * 24 // 2)
     assert verdict.model == verifier.trained.fingerprint and len(verdict.model) == 16
     wanted = verifier.verify(*images, far=0.1)
-    (row,) = results["calibration"]["thresholds"]
+    (row,) = results["thresholds"]["by_rate"]
     assert (wanted.threshold, wanted.far, wanted.basis.pairs) == (row["threshold"], 0.1, 27 * 24 // 2)
     assert wanted.score == verdict.score and wanted.validation_far <= 0.1
     with pytest.raises(UnsupportedRateError, match="of 0.01: 324 validation pairs .* 0.093 as the smallest rate"):
         verifier.verify(*images, far=0.01)
 
 
-def test_the_calibration_is_that_of_the_people_held_out(verifier, trained_project):
+def test_thresholds_are_those_of_the_people_held_out(verifier, trained_project):
     results, trained = verifier.trained.results, verifier.trained
     config = config_module.load_config("smoke", str(trained_project / "faces"), "validation_share=0.25")
     split = build.load_split(config)
@@ -75,8 +74,8 @@ def test_the_calibration_is_that_of_the_people_held_out(verifier, trained_projec
     embeddings = verifier.embed(split.decoded[held])  # what notebook 06 aligned before, the model aligns itself
     assert np.abs(split.decoded[held].astype(int) - split.faces.pixels[held]).mean() > 1
     labels = split.faces.table.labels[held]
-    again = calibrate(build_normalized_score(embeddings, trained.cohort), labels, results["validation_threshold"])
-    for found, expected in zip(again["thresholds"], results["calibration"]["thresholds"], strict=True):
+    again = choose_thresholds(trained.cohort.build_score(embeddings), labels, results["validation_threshold"])
+    for found, expected in zip(again["by_rate"], results["thresholds"]["by_rate"], strict=True):
         # aligned in other batches, a pixel between two whole numbers can fall to the other side
         assert found == pytest.approx(expected, abs=1e-4)
 
@@ -309,7 +308,7 @@ def test_a_model_that_is_not_there_is_told_with_what_to_do(copy):
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda text: text.replace('"calibration"', '"other"'),
+        lambda text: text.replace('"thresholds"', '"other"'),
         lambda text: text.replace('"margin"', '"other"'),
         lambda text: "[]",
     ],
@@ -322,6 +321,59 @@ def test_results_of_another_version_are_told_with_what_to_do(copy, spoil):
     path.write_text(path.read_text()[:1])
     with pytest.raises(MissingResultError, match=f"{path} is damaged: run notebooks/06_training.ipynb again"):
         load_trained("smoke")
+
+
+def test_where_notebook_09_has_not_been_run_the_network_scores_alone(copy, faces):
+    with_both = load_trained("smoke")
+    assert with_both.parts == "network and texture, normalized" and with_both.cohort is not None
+    (copy / "reports/smoke/results/09_small_sets.json").unlink()
+    alone = load_trained("smoke")
+    assert alone.parts == "network" and alone.cohort is None and alone.fingerprint != with_both.fingerprint
+    results = json.loads((copy / "reports/smoke/results/06_training.json").read_text())
+    verifier = Verifier(alone)
+    verdict = verifier.verify(faces / "0" / "0.png", faces / "1" / "0.png")
+    embeddings = verifier.embed(np.stack([decode(faces / person / "0.png") for person in "01"]))
+    assert embeddings.shape == (2, 6) and (verifier.rareness(embeddings) == 0).all()
+    assert abs(verdict.score - (embeddings[0] @ embeddings[1] + 1) / 2) < 1e-6
+    assert verdict.threshold == results["validation_threshold"] and verdict.parts == "network"
+
+
+def test_what_was_fitted_to_another_network_is_told_with_what_to_do(copy):
+    path = copy / "reports/smoke/results/09_small_sets.json"
+    text = path.read_text()
+    path.write_text(text.replace("runs/best.npz", "runs/other.npz"))
+    with pytest.raises(CheckpointError, match=f"{path} is about another network .*: run notebooks/09_small_sets.ipynb"):
+        load_trained("smoke")
+    path.write_text(text.replace('"cohort"', '"other"'))
+    with pytest.raises(CheckpointError, match=f"{path} is of another version, without cohort: run notebooks/09_small"):
+        load_trained("smoke")
+    path.write_text(text)
+    (copy / "data/interim/smoke" / json.loads(text)["cohort"]).unlink()
+    with pytest.raises(MissingResultError, match="run notebooks/09_small_sets.ipynb first"):
+        load_trained("smoke")
+
+
+def test_a_profile_without_small_sets_never_loads_the_package(copy):
+    """Nor does one in which they were not fitted."""
+    path = copy / "reports/smoke/results/06_training.json"
+    text = path.read_text()
+    for setting in ('"texture_share": 0.5', '"rareness_weight": 0.75'):
+        assert setting in text
+        text = text.replace(setting, setting.partition(" ")[0] + " 0.0")
+    path.write_text(text)
+    code = (
+        "import sys; from pathlib import Path; import facelib.config\n"
+        f"facelib.config.ROOT = Path({str(copy)!r})\n"
+        "from facelib.use.verify import Verifier; from facelib.use import commands, evaluate, export, load\n"
+        "config, results = load.read_training('smoke')\n"
+        "assert load.read_fitted(config, results) is None\n"
+        "load.restore_model = lambda *given: None\n"  # the network of the fixture is none that is built
+        "assert load.load_trained('smoke').parts == 'network'\n"
+        "print(sorted(name for name in sys.modules if 'small_sets' in name))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
 
 
 def test_the_fingerprint_is_of_every_file_of_the_model(copy):
