@@ -138,7 +138,7 @@ class Config:
     texture_shrinkage: float = 0.075  # share of the mean variance that is added in every direction
     texture_copies: int = 3  # of each training image, shifted, zoomed and turned
     texture_images: int = 6000  # most images to fit to; they and their features are in memory at once
-    # and score normalization with a cohort, one image of each training identity
+    # and score normalisation with a cohort, one image of each training identity
     rareness_weight: float = 0.75  # of each face in a score; 0: the similarity alone
     rareness_neighbours: int = 20  # so many of the cohort, the most similar ones, are looked at
     sizes_steps: int = 1500  # length of each training on fewer identities
@@ -153,7 +153,7 @@ class Config:
 
     @property
     def for_small_sets(self) -> bool:
-        """Whether texture or score normalization take part in a score, which notebook 09 fits."""
+        """Whether texture or score normalisation take part in a score, which notebook 09 fits."""
         return bool(self.texture_share or self.rareness_weight)
 
     @property

@@ -94,7 +94,7 @@ RESULTS = {
                 ),
             ) for name, area, share in (
                 ("network", 0.9389, 0.8523), ("texture", 0.9507, 0.8707), ("network and texture", 0.9677, 0.8917),
-                ("network and texture, normalized", 0.9702, 0.9142),
+                ("network and texture, normalised", 0.9702, 0.9142),
             )
         ],
         differences=dict(network=dict(accuracy=dict(value=0.0619, lower=0.0432, upper=0.0806))),

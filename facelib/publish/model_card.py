@@ -110,7 +110,7 @@ def _beside(config, small) -> str:
         text += f"- Beside it: {small['texture_components']} numbers of texture features, projected by LDA,"
         text += f" with a share of {config['texture_share']} in the similarity.\n"
     if small["cohort"]:
-        text += "- Scores are normalized by how rare both faces are in a cohort of"
+        text += "- Scores are normalised by how rare both faces are in a cohort of"
         text += f" {small['cohort_images']:,} training faces.\n"
     return text
 

@@ -1,1 +1,1 @@
-"""The optional second stream for small sets: texture features, their projection, score normalisation, fusion."""
+"""Help for small sets, beside the network: texture features projected by LDA, score normalisation, their fusion."""

@@ -1,11 +1,11 @@
-"""Score normalization: what a similarity is worth, judged by how similar both faces are to a cohort.
+"""Score normalisation: what a similarity is worth, judged by how similar both faces are to a cohort.
 
 A blurred, dark or average face is similar to everybody; that two such faces are similar says little. The cohort shows
 it: images of the training identities. Nobody in it is held out for validation; whether somebody in it is in a test pair
 is known only where both bear names.
 
-Subtracting the mean similarity to the nearest of a cohort is the score normalization of speaker verification without
-its division (Matejka et al. 2017, "Analysis of score normalization in multilingual speaker recognition", adaptive
+Subtracting the mean similarity to the nearest of a cohort is the score normalisation of speaker verification without
+its division (Matejka et al. 2017, "Analysis of score normalisation in multilingual speaker recognition", adaptive
 cohort), and the local scaling of nearest-neighbour search (Conneau et al. 2018, "Word translation without parallel
 data", sec. 2.3).
 """
@@ -41,7 +41,7 @@ class Cohort(NamedTuple):
             result[start : start + BLOCK] = (1 - highest.mean(axis=1, dtype=np.float64)) / 2
         return np.clip(result, 0.0, 1.0)
 
-    def normalize(self, similarities, rare_first, rare_second):
+    def normalise(self, similarities, rare_first, rare_second):
         """Scores: the weighted mean (s + w r1 + w r2) / (1 + 2 w) of similarity and rareness.
 
         Args:
@@ -51,14 +51,14 @@ class Cohort(NamedTuple):
         return (similarities + self.weight * (rare_first + rare_second)) / (1 + 2 * self.weight)
 
     def pair_scores(self, embeddings: np.ndarray, first, second) -> np.ndarray:
-        """`embedding.pair_scores`, normalized."""
+        """`embedding.pair_scores`, normalised."""
         rare = self.rareness(embeddings)
-        return self.normalize(pair_scores(embeddings, first, second), rare[first], rare[second])
+        return self.normalise(pair_scores(embeddings, first, second), rare[first], rare[second])
 
     def build_score(self, embeddings: np.ndarray):
-        """`all_vs_all.build_score`, normalized."""
+        """`all_vs_all.build_score`, normalised."""
         score, rare = build_score(embeddings), self.rareness(embeddings).astype(np.float32)
-        return lambda rows, others: self.normalize(score(rows, others), rare[rows, None], rare[others])
+        return lambda rows, others: self.normalise(score(rows, others), rare[rows, None], rare[others])
 
 
 def choose_cohort(labels: np.ndarray, seed: int) -> np.ndarray:

@@ -101,7 +101,7 @@ def join(network: keras.Model, texture: keras.Model, share: float) -> keras.Mode
     """
     inputs = keras.Input((SIZE, SIZE, 3), name="images")
     parts = [network(inputs) * math.sqrt(1 - share), texture(inputs) * math.sqrt(share)]
-    return keras.Model(inputs, layers.Concatenate(dtype="float32", name="joined")(parts), name="two_streams")
+    return keras.Model(inputs, layers.Concatenate(dtype="float32", name="joined")(parts), name="network_and_texture")
 
 
 def _reduce(colours, channel, size):

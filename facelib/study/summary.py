@@ -18,11 +18,11 @@ class Summary(NamedTuple):
     rows: list[dict]  # of all its trials that are over
     roc_auc: float | None  # mean over the seeds
     spread: float | None  # half the range over the seeds; None for fewer than two
-    joined_roc_auc: float | None  # mean over the seeds, with the texture stream
+    joined_roc_auc: float | None  # mean over the seeds, with texture and score normalisation
     minutes: float | None  # of the machine, that the training took, mean over the seeds
     difference: float | None  # of the ROC AUC from that of the table's first choice, mean over the seeds of both
     difference_spread: float | None  # half its range
-    joined_difference: float | None  # likewise, with the texture stream
+    joined_difference: float | None  # likewise, with texture and score normalisation
     joined_difference_spread: float | None
 
     @property

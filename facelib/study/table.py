@@ -11,7 +11,7 @@ from facelib.files import write_atomically
 from facelib.study import plan
 
 # column -> type; numbers may be empty where nothing was measured. Figures are those of the network alone, but for
-# "joined", those of the network and the texture stream together.
+# "joined", those of network and texture with score normalisation.
 COLUMNS = {
     "settings": str, "seed": int, "state": str, "reason": str,
     "validation_roc_auc": float, "validation_accuracy": float, "validation_average_precision": float,

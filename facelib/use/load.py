@@ -43,7 +43,7 @@ class Trained(NamedTuple):
 def load_trained(profile: str, float32: bool = False) -> Trained:
     """The model that notebook 06 trained and chose for `profile`.
 
-    Where the profile asks for texture or score normalization, and notebook 09 has fitted them, they take part.
+    Where the profile asks for texture or score normalisation, and notebook 09 has fitted them, they take part.
 
     Args:
         float32: compute in float32 even where the configuration asks for bfloat16.
@@ -74,7 +74,7 @@ def load_trained(profile: str, float32: bool = False) -> Trained:
         parts, fuse = ["network and texture"], lambda network: texture.join(network, beside, config.texture_share)
     model = restore_model(config, files, fuse)
     cohort = files["cohort"] and fusion.restore_cohort(config, files["cohort"], model.output_shape[1])
-    parts += ["normalized"] if cohort else []
+    parts += ["normalised"] if cohort else []
     return Trained(config, model, cohort, ", ".join(parts), results, fingerprint, frame, crop)
 
 

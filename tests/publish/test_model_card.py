@@ -49,7 +49,7 @@ RESULTS = {
             dict(name=name, test=dict(
                 roc_auc=dict(value=area, lower=area - 0.01, upper=area + 0.01),
                 validation_accuracy=dict(value=area - 0.05, lower=area - 0.07, upper=area - 0.03),
-            )) for name, area in (("network", 0.9633), ("network and texture, normalized", 0.9744))
+            )) for name, area in (("network", 0.9633), ("network and texture, normalised", 0.9744))
         ],
     ),
 }  # fmt: skip
@@ -100,9 +100,9 @@ def test_numbers_are_those_of_the_results(results):
         "commit 0123abc",
         "on 225,225 pairs of two held-out people",
         "- Beside it: 40 numbers of texture features, projected by LDA, with a share of 0.5 in the similarity.",
-        "- Scores are normalized by how rare both faces are in a cohort of 1,056 training faces.",
-        "| test pairs, network and texture, normalized | accuracy | 0.9244 | 0.9044 to 0.9444 |",
-        'Of the scores "network and texture, normalized". The most accurate one was chosen on the 2,646',
+        "- Scores are normalised by how rare both faces are in a cohort of 1,056 training faces.",
+        "| test pairs, network and texture, normalised | accuracy | 0.9244 | 0.9044 to 0.9444 |",
+        'Of the scores "network and texture, normalised". The most accurate one was chosen on the 2,646',
     ):
         assert line in card, line
     assert "{" not in card and "\n\n\n" not in card

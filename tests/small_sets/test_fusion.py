@@ -209,8 +209,8 @@ def test_what_is_fused_is_what_the_configuration_asks_for(configure, split):
     assert alone.pair_scores is pair_scores
     textured = fusion.fuse(configure("texture_share=0.3 rareness_weight=0"), split, network)
     assert textured.model.output_shape == (None, 6 + 5) and textured.cohort is None
-    normalized = fusion.fuse(configure("texture_share=0 rareness_weight=0.5"), split, network)
-    assert normalized.model is network and normalized.texture is None
+    normalised = fusion.fuse(configure("texture_share=0 rareness_weight=0.5"), split, network)
+    assert normalised.model is network and normalised.texture is None
     both = fusion.fuse(configure("texture_share=0.3 rareness_weight=0.5"), split, network)
     assert both.cohort.embeddings.shape == (9, 6 + 5)
     embeddings = embed(both.model, split.faces.pixels)

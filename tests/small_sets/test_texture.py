@@ -276,5 +276,5 @@ def test_a_saved_model_gives_the_same_embeddings(network, other, faces, tmp_path
     loaded = keras.saving.load_model(tmp_path / "both.keras")
     images = faces.astype(np.float32)
     np.testing.assert_array_equal(loaded(images), joined(images))
-    assert loaded.name == joined.name == "two_streams"
+    assert loaded.name == joined.name == "network_and_texture"
     assert len(loaded.trainable_variables) == len(other.trainable_variables)

@@ -325,7 +325,7 @@ def test_results_of_another_version_are_told_with_what_to_do(copy, spoil):
 
 def test_where_notebook_09_has_not_been_run_the_network_scores_alone(copy, faces):
     with_both = load_trained("smoke")
-    assert with_both.parts == "network and texture, normalized" and with_both.cohort is not None
+    assert with_both.parts == "network and texture, normalised" and with_both.cohort is not None
     (copy / "reports/smoke/results/09_small_sets.json").unlink()
     alone = load_trained("smoke")
     assert alone.parts == "network" and alone.cohort is None and alone.fingerprint != with_both.fingerprint
