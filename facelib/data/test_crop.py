@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -20,7 +21,7 @@ FACES = 4000  # training images in a mean face, at most; a quarter of a second f
 FRAMES = 400  # test frames in a mean frame, at most; a second or two, since each is decoded
 BLOCK = 256  # images that are summed at once
 GAP = 6  # pixels of a 112x112 face: about the height of an eye
-STEPS = 20  # of the coarse search, in the shorter side of a frame
+SIDES = 20  # so many steps make the shorter side of a frame; the sides that are tried are one step apart
 FLAT = 1.0  # levels of 255 between the darkest and the lightest pixel of a mean image; below there is nothing to align
 
 
@@ -33,7 +34,7 @@ class Alignment(NamedTuple):
 
     crop: tuple[int, int, int]  # left, top, side in pixels
     correlation: float  # of what it cuts out with the face
-    sides: tuple[tuple[int, float], ...]  # rising; some sides, with the correlation of the best square of that side
+    sides: tuple[tuple[int, float], ...]  # rising; some sides, each with the correlation of a good square of that side
 
 
 class Framing(NamedTuple):
@@ -116,8 +117,8 @@ def mean_frame(folder: Path, paths, most: int = FRAMES) -> np.ndarray:
 def align(frame: np.ndarray, face: np.ndarray, smallest: int = SMALLEST) -> Alignment:
     """The square of `frame` that is most like `face`: scaled to 112x112, the correlation of their `edges` is highest.
 
-    On a grid first, for each of some sides; the best place for a side is then followed uphill in ever smaller steps,
-    and the best of all sides in the side as well. It is the same on every run; of equal squares the first is taken.
+    For each of some sides OpenCV's template matching finds the best place; from the best of those squares, place and
+    side are improved in ever smaller steps. It is the same on every run; of equal squares the first is taken.
 
     Args:
         frame: (height, width), a mean of images. face: (112, 112), another one. smallest: side in pixels.
@@ -143,22 +144,30 @@ def align(frame: np.ndarray, face: np.ndarray, smallest: int = SMALLEST) -> Alig
         return min(left, top) >= 0 and side >= smallest and left + side <= width and top + side <= height
 
     largest = min(frame.shape)
-    step = max(1, largest // STEPS)
-    best = []
-    for side in sorted({*range(smallest, largest, step), largest}):
-        grid = product(range(0, width - side + 1, step), range(0, height - side + 1, step), [side])
-        best.append(_climb(max(grid, key=fit), fit, inside, step, sides=False))
-    found = _climb(max(best, key=fit), fit, inside, step, sides=True)
+    step = max(1, largest // SIDES)
+    best = [_match(frame, side, wanted) for side in sorted({*range(smallest, largest, step), largest})]
+    found = _climb(max(best, key=fit), fit, inside, step)
     fits = {square[2]: fit(square) for square in best} | {found[2]: fit(found)}
     return Alignment(found, fit(found), tuple(sorted(fits.items())))
 
 
-def _climb(square, fit, inside, step, sides):
+def _match(frame, side, wanted):
+    # The square of this side whose edges are most like those `wanted`. The frame is scaled as the square would be;
+    # OpenCV subtracts the mean of the vertical and of the horizontal edges each, `correlate` their common mean.
+    height, width = frame.shape
+    size = [max(SIZE, round(length * SIZE / side)) for length in (width, height)]
+    scaled = Image.fromarray(frame.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
+    image, template = (np.stack([*pair], axis=2, dtype=np.float32) for pair in (edges(np.asarray(scaled)), wanted))
+    _, _, _, place = cv2.minMaxLoc(cv2.matchTemplate(image, template, cv2.TM_CCOEFF_NORMED))
+    left, top = (round(start * side / SIZE) for start in place)
+    return min(left, width - side), min(top, height - side), side
+
+
+def _climb(square, fit, inside, step):
     """From `square` to a better neighbour as long as there is one, with steps down to one pixel."""
     while step:
         # two steps in the side, so that the middle of the square can stay where it is
-        growth = (0, -step, step, -2 * step, 2 * step) if sides else (0,)
-        moves = product((0, -step, step), (0, -step, step), growth)
+        moves = product((0, -step, step), (0, -step, step), (0, -step, step, -2 * step, 2 * step))
         neighbours = [tuple(map(sum, zip(square, move, strict=True))) for move in moves]
         best = max(filter(inside, neighbours), key=fit)  # the square itself comes first, and stays where none is better
         square, step = best, step if best != square else step // 2
