@@ -1,4 +1,4 @@
-"""Image files, up to their upright pixels. What is no image, too large or damaged is refused with a reason.
+"""Decode image files to upright pixels. Files that are no images, too large or damaged are refused with a reason.
 
 JPEG files are decoded by simplejpeg: its pixels are those of Pillow, other threads run meanwhile, and it names damage.
 """

@@ -1,4 +1,4 @@
-"""Where the face is in a test frame: the square whose mean image is most like the mean training face.
+"""Find the crop of the test images: the square of their mean that correlates best with the mean training face.
 
 Only images are averaged and compared: names and pairs are not used.
 """
@@ -26,7 +26,7 @@ FLAT = 1.0  # levels of 255 between the darkest and the lightest pixel of a mean
 
 
 class AlignmentError(ValueError):
-    """Frames in which no face can be found; the message says why, and what to do."""
+    """The crop cannot be found, or does not lie in the frames; the message says why, and what to do."""
 
 
 class Alignment(NamedTuple):
@@ -38,7 +38,7 @@ class Alignment(NamedTuple):
 
 
 class Framing(NamedTuple):
-    """What is cut out of the test frames, and what that was decided by."""
+    """The crop of the test frames, and the mean images that it was found by."""
 
     crop: tuple[int, int, int]  # left, top, side in pixels, from the configuration or found
     found: Alignment

@@ -1,1 +1,2 @@
-"""The optional second stream for small sets: texture features, their projection, score normalisation, fusion."""
+"""For small training sets: handcrafted texture features are projected by LDA and fused with the embedding; scores are
+normalised by a cohort."""
