@@ -162,7 +162,7 @@ $(REPORTS)/html/explore.html: $(EXECUTED) $(EXPLORER)
 $(REPORTS)/report.pdf: $(EXECUTED) reports/report.typ reports/references.bib facelib/publish/report.py
 	@$(STEP).report reports/report.typ $(REPORTS)
 
-$(REPORTS)/model_card.md: $(EXECUTED) $(addprefix facelib/publish/model_card,.py .md)
+$(REPORTS)/model_card.md: $(EXECUTED) $(addprefix facelib/publish/model_card,.py .md.j2)
 	@$(STEP).model_card $(REPORTS)
 
 SHOWN := $(patsubst %,$(REPORTS)/%,html/index.html html/explore.html report.pdf model_card.md)

@@ -1,1 +1,1 @@
-"""From folders to batches: identities, images, pairs of a list, augmentation, aligned faces, drawn faces."""
+"""Data: image files, identities, duplicates, test pairs, alignment, augmentation, batches, drawn faces."""

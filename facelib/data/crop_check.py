@@ -1,6 +1,6 @@
-"""Are two sets of faces cropped alike? Their mean faces and their sharpness compared, and a warning where they differ.
+"""Compare the crop of two sets of faces by their mean faces and sharpness, and warn where they differ.
 
-The mean face of some hundred people shows where eyes, nose and mouth usually are, and nobody in particular.
+The mean face of some hundred people shows where eyes, nose and mouth usually are, and no single person.
 """
 
 from pathlib import Path
@@ -30,7 +30,7 @@ SHARPNESS = 2.0  # times; photographs that are reduced to 64x64 pixels and blown
 
 
 class MeanFace(NamedTuple):
-    """What a set of faces is compared by."""
+    """Mean face and sharpness of a set of faces."""
 
     face: np.ndarray  # (112, 112) float64 in [0, 255], the mean of the images and of their channels
     sharpness: float  # the median of the images', see `image_quality.measure_images`
@@ -56,9 +56,9 @@ def measure_faces(pixels: np.ndarray) -> MeanFace:
 
 
 def compare(training: MeanFace, test: MeanFace) -> Parity:
-    """How the test faces differ from the training faces, and which of the differences are worth a warning.
+    """Measure how test faces differ from training faces in crop and sharpness, with warnings where it matters.
 
-    Where one of the two mean faces is flat, nothing is like it, and scale and place are called the same.
+    Where one of the two mean faces is flat, the likeness is 0, the scale 1 and the shift 0.
     """
     if min(np.ptp(training.face), np.ptp(test.face)) < FLAT:
         likeness, scale, right, down = 0.0, 1.0, 0.0, 0.0
@@ -105,7 +105,7 @@ def _warn(found):
 
 
 def write_mean_face(config: Config, training: MeanFace) -> Path:
-    """Write what use compares images with to ``data/interim/<profile>/mean_face.npz``."""
+    """Write `training`, with which `facelib.use` compares images, to ``data/interim/<profile>/mean_face.npz``."""
     path = _file(config)
     state = {"sharpness": training.sharpness, "images": training.images}
     with run_lock(config):

@@ -1,4 +1,4 @@
-"""Drawn faces as a data set: the folders, file names and pairs file of the real data, for machines that have none."""
+"""A data set of drawn faces, with the folders, file names and pairs file of the real data, where these are missing."""
 
 import hashlib
 import json
@@ -26,18 +26,19 @@ The layout is that of the real data: {training}/<identity>/<number>.jpeg,
 """
 
 # fmt: off
-# An identity is a value for each name, uniform between the two ends; a `_look` decides whether there is such a thing.
+# An identity is a value for each name, uniform between the two ends; above a threshold of `_presence` hair, say, is
+# drawn at all.
 IDENTITY = {
     "skin": (0.05, 0.85), "head_width": (39, 49), "head_height": (51, 60), "jaw": (1.7, 3.4), "ear_size": (6, 11),
-    "hair": (0, 1), "hair_look": (0, 1), "hair_top": (2, 13), "hair_side": (1, 9), "hair_length": (-45, 75),
-    "curls": (-0.07, 0.07), "bun_look": (0, 1), "hairline": (-44, -25), "parting": (-0.8, 0.8), "fringe": (-12, 24),
+    "hair": (0, 1), "hair_presence": (0, 1), "hair_top": (2, 13), "hair_side": (1, 9), "hair_length": (-45, 75),
+    "curls": (-0.07, 0.07), "bun_presence": (0, 1), "hairline": (-44, -25), "parting": (-0.8, 0.8), "fringe": (-12, 24),
     "waves": (0, 4), "eye_spacing": (17, 23), "eye_level": (-9, 0), "eye_width": (7.5, 10.5), "eye_height": (3.2, 6.2),
     "eye_tilt": (-0.22, 0.22), "iris": (0, 1), "iris_size": (3, 4.4), "lashes": (0.8, 2.4), "brow_gap": (8, 14),
     "brow_width": (8, 12), "brow_thickness": (1.2, 4.6), "brow_tilt": (-0.3, 0.3), "brow_arch": (0, 4),
     "nose_length": (11, 20), "nose_width": (5, 10.5), "nose_tip": (3, 6), "mouth_level": (25, 33),
     "mouth_width": (11, 19), "upper_lip": (1, 4), "lower_lip": (1.5, 5.5), "lip_red": (0.15, 0.75), "cheeks": (0, 70),
-    "beard_look": (0, 1), "beard_width": (0.3, 1), "beard_length": (0, 9), "beard_opacity": (70, 250),
-    "moustache": (-3, 5), "mole_look": (0, 1), "mole_x": (-30, 30), "mole_y": (5, 38), "mole_size": (1.2, 2.4),
+    "beard_presence": (0, 1), "beard_width": (0.3, 1), "beard_length": (0, 9), "beard_opacity": (70, 250),
+    "moustache": (-3, 5), "mole_presence": (0, 1), "mole_x": (-30, 30), "mole_y": (5, 38), "mole_size": (1.2, 2.4),
     "freckles": (-60, 25), "freckles_seed": (0, 2**32), "glasses_habit": (-0.3, 0.4),
 }
 # An image is one more value for each of these: the neutral value, then the two ends that it is uniform between.

@@ -1,4 +1,4 @@
-"""Images with the same content: within an identity, under two identities, and on two sides of a test.
+"""Find duplicate images: within an identity, under two identities, and in both training and test data.
 
 Contents are compared by digests of 16 bytes; two of 10^9 different ones agree with a probability below 1e-20.
 """
@@ -17,7 +17,7 @@ class SharedImagesError(ValueError):
 
 
 class Resolution(NamedTuple):
-    """What stays of images when no content may occur twice."""
+    """Which images are kept when no content may occur twice, and why the others are not."""
 
     kept: np.ndarray  # (n,) bool
     repeated: np.ndarray  # (r, 2) int64: row of an image that repeats one of its identity, and row of that one
@@ -26,7 +26,7 @@ class Resolution(NamedTuple):
 
 
 class Duplicates(NamedTuple):
-    """A `Resolution` in names."""
+    """A `Resolution` with paths and identity names instead of rows and labels."""
 
     repeated: tuple[tuple[str, str], ...]  # path that is left out, and path of the same content that stays
     merged: tuple[tuple[str, str], ...]  # identity that is left out, and identity that holds all of its contents
@@ -35,7 +35,7 @@ class Duplicates(NamedTuple):
 
 
 class Side(NamedTuple):
-    """Images that must not occur on another side, such as those of the test."""
+    """One of two sets of images that must have no image in common, such as training and test."""
 
     name: str
     paths: np.ndarray  # (n,) str
@@ -99,7 +99,7 @@ def _merge(labels, content):
 
 
 def name_duplicates(found: Resolution, paths, names) -> Duplicates:
-    """`found` in words: `paths` (n,) of the images, `names` of the identities."""
+    """`found` with the `paths` (n,) of the images and the `names` of the identities."""
     return Duplicates(
         tuple((paths[row], paths[first]) for row, first in found.repeated),
         tuple((names[label], names[other]) for label, other in found.merged),

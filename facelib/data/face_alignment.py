@@ -1,4 +1,4 @@
-"""Faces shifted, scaled and turned onto their own mean face, before a network or a texture looks at them.
+"""Faces aligned to their mean face by a similarity transform, before network and texture features see them.
 
 Congealing (Learned-Miller 2006, "Data driven image models through continuous joint alignment"; for faces Huang et al.
 2007, "Unsupervised joint alignment of complex images") needs no labels and no landmarks: each image is moved to be like
@@ -24,10 +24,10 @@ STEPS = 10  # of the search for the place of a face, from where it is
 ROUNDS = 6  # of the search for the mean face
 FACES = 4000  # images in the mean face, at most
 PRIOR = 0.1  # weight of staying where it is, where the weight of what is seen is 1
-LIKENESS = 0.5  # correlation with the mean face; below, contrast is raised no further, which would raise noise
-FAINT = 0.01  # correlation below which nothing of a face is seen, and nothing moved
+LIKENESS = 0.5  # correlation with the mean face below which contrast is amplified no further, since noise would be
+FAINT = 0.01  # correlation with the mean face below which an image is not moved
 MOST = np.array([0.15, 0.2, 0.15, 0.15], np.float32)  # of each parameter, see `similarity_transform`
-OVAL = (0.62, 0.75, 0.02)  # what of an image is compared: half of its width, of its height, how far down
+OVAL = (0.62, 0.75, 0.02)  # the ellipse that is compared: half of its width, of its height, shift of its middle down
 BLUR = (1.0, 5.0)  # pixels of standard deviation: of what is too fine to guide, of what is light and shade
 NOISE = 4.0  # levels of 255: less contrast than that is not raised to that of a face
 BATCH = 64  # images at once
@@ -69,7 +69,7 @@ class FaceAlignment(layers.Layer):
             setattr(self, name, self.add_weight(name=name, shape=shape, initializer="zeros", trainable=False))
 
     def set_face(self, face: np.ndarray) -> None:
-        """Take the mean face (56 * 56,) float32, as `look` shows images; zeros leave images where they are.
+        """Set the mean face (56 * 56,) float32, of images of `normalise_contrast`; zeros leave images where they are.
 
         With J the derivatives of the face for the four parameters, a step is ``(J'J + R)^-1 (J' r + R p)``: r is what
         the image differs by, p where it has been moved to, R the pull back to where it was.
@@ -85,17 +85,17 @@ class FaceAlignment(layers.Layer):
     def call(self, images):
         images = tf.cast(images, tf.float32)
         # how sums round depends on the processor and on the other images; whole 4096ths of half an image seldom do
-        parameters = tf.round(self.find(look(images)) * 4096) / 4096
+        parameters = tf.round(self.find(normalise_contrast(images)) * 4096) / 4096
         moved = sample(images, parameters, *grid(SIZE))
         return tf.reshape(tf.round(moved), (-1, SIZE, SIZE, 3))
 
-    def find(self, looks):
-        """Where the faces are: parameters (N, 4) float32 of images (N, 56, 56, 1) as `look` shows them."""
+    def find(self, normalised):
+        """Parameters (N, 4) float32 that align images (N, 56, 56, 1) of `normalise_contrast`."""
         expected = tf.gather(self.face.value, INSIDE)
         expected -= tf.reduce_mean(expected)
 
         def step(number, parameters):
-            seen = sample(looks, parameters, X[INSIDE], Y[INSIDE])[:, :, 0]  # shape (N, m)
+            seen = sample(normalised, parameters, X[INSIDE], Y[INSIDE])[:, :, 0]  # shape (N, m)
             seen -= tf.reduce_mean(seen, axis=1, keepdims=True)
             # 1 is little beside the sum over a face, and much beside that over a flat image
             scale = tf.sqrt(tf.reduce_sum(expected**2) / (tf.reduce_sum(seen**2, axis=1, keepdims=True) + 1))
@@ -106,7 +106,7 @@ class FaceAlignment(layers.Layer):
             return number + 1, tf.clip_by_value(undo(parameters, steps), -MOST, MOST)
 
         # a loop in the graph, which is traced and optimised once instead of ten times
-        start = (0, tf.zeros((tf.shape(looks)[0], 4)))
+        start = (0, tf.zeros((tf.shape(normalised)[0], 4)))
         _, parameters = tf.while_loop(lambda number, _: number < STEPS, step, start)
         return undo(parameters, self.middle.value[None])
 
@@ -117,8 +117,8 @@ class FaceAlignment(layers.Layer):
         return super().get_config()
 
 
-def look(images):
-    """Images (N, 112, 112, 3) as faces are compared: (N, 56, 56, 1), grey, blurred, of equal contrast everywhere."""
+def normalise_contrast(images):
+    """Images (N, 112, 112, 3) to what is aligned: (N, 56, 56, 1), grey, blurred, with local contrast normalised."""
     grey = tf.reduce_mean(tf.reshape(images, (-1, WIDTH, 2, WIDTH, 2, 3)), axis=(2, 4, 5))
     fine, coarse = (_blurring(deviation) for deviation in BLUR)
 
@@ -132,13 +132,12 @@ def look(images):
 
 
 def fit_alignment(pixels: np.ndarray, training: np.ndarray, path: Path) -> FaceAlignment:
-    """The alignment onto the mean of training faces, or that which an earlier call left in `path`.
+    """Fit the alignment to the mean training face, or restore what an earlier call saved in `path`.
 
     The mean face is symmetric, so that an image and its mirror image are moved alike. Nobody who is held out is in it.
 
     Args:
-        pixels: (n, 112, 112, 3) uint8. training: (n,) bool, of which `FACES` are looked at, at most.
-
+        pixels: (n, 112, 112, 3) uint8. training: (n,) bool; at most `FACES` of them are used.
     """
     layer = _empty()
     keep_checkpoint(path, {"alignment": layer.variables}, lambda: _congeal(layer, pixels, np.flatnonzero(training)))
@@ -146,7 +145,7 @@ def fit_alignment(pixels: np.ndarray, training: np.ndarray, path: Path) -> FaceA
 
 
 def restore_alignment(path: Path) -> FaceAlignment:
-    """The alignment that `fit_alignment` left in `path`.
+    """Restore the alignment that `fit_alignment` saved in `path`.
 
     Raises:
         CheckpointError: the file is missing or damaged.
@@ -157,15 +156,15 @@ def restore_alignment(path: Path) -> FaceAlignment:
 
 
 def _congeal(layer, pixels, rows):
-    glance = tf.function(lambda images: look(tf.cast(images, tf.float32)), autograph=False)
-    looks = _in_batches(glance, pixels[rows[:: -(-len(rows) // FACES)]])
+    prepare = tf.function(lambda images: normalise_contrast(tf.cast(images, tf.float32)), autograph=False)
+    normalised = _in_batches(prepare, pixels[rows[:: -(-len(rows) // FACES)]])
     find = tf.function(layer.find, reduce_retracing=True, autograph=False)
-    parameters = np.zeros((len(looks), 4), np.float32)
+    parameters = np.zeros((len(normalised), 4), np.float32)
     for _ in track(range(ROUNDS), "mean face", "rounds"):
-        face = _in_batches(lambda *batch: sample(*batch, X, Y), looks, parameters).mean(axis=(0, 2), dtype=np.float64)
-        face = face.reshape(WIDTH, WIDTH)
+        face = _in_batches(lambda *batch: sample(*batch, X, Y), normalised, parameters)
+        face = face.mean(axis=(0, 2), dtype=np.float64).reshape(WIDTH, WIDTH)
         layer.set_face(((face + face[:, ::-1]) / 2).ravel())
-        parameters = _in_batches(find, looks)
+        parameters = _in_batches(find, normalised)
         middle = parameters.mean(axis=0) * np.float32([1, 0, 0, 1])  # faces and their mirror images, on average
         layer.middle.assign(middle)  # is undone, so that on average they stay where they are
         parameters = np.asarray(undo(parameters, middle[None]))
@@ -183,7 +182,7 @@ def _in_batches(function, *arrays):
 
 
 def align_first(layer: FaceAlignment | None, model: keras.Model) -> keras.Model:
-    """`model` of images as they are decoded: `layer`, where there is one, aligns them before it sees them."""
+    """`model` with `layer`, where there is one, before it: its input is decoded images that are not aligned yet."""
     if layer is None:
         return model
     inputs = keras.Input((SIZE, SIZE, 3), name="images")

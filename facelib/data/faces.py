@@ -1,4 +1,4 @@
-"""The faces of a folder that can be used: decoded, each content once, within the limits; and aligned."""
+"""Load the faces of a folder: decoded, without duplicates, within the limits of the configuration; and align them."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,7 @@ BATCH = 64  # images aligned at once
 
 
 class ChosenRows:
-    """Some rows of decoded images, gathered when they are asked for: like a read-only array that is in no memory.
+    """Some rows of decoded images as a read-only array whose rows are copied only when they are indexed.
 
     Args:
         parts: arrays (images, 112, 112, 3) uint8, memory-mapped. rows: (n,) int, of the parts one after the other.
@@ -46,7 +46,7 @@ class ChosenRows:
 
 
 class DecodedFaces(NamedTuple):
-    """The faces of a folder that can be read and are no duplicates: the table and, row by row, the pixels."""
+    """The readable faces of a folder without duplicates: the table and the pixels, row by row."""
 
     table: Faces
     pixels: np.ndarray | ChosenRows  # (n, 112, 112, 3) uint8, memory-mapped
@@ -105,14 +105,14 @@ def _decode(folder, cache_folder, listed, limit):
     # rows of `listed` (n,) that could be read, their contents (n, 16), and what stays of them.
     ends = np.cumsum(np.bincount(listed.labels))  # of the rows of each identity
     limit = missing = min(limit, len(ends))
-    parts, looked = [], 0
+    parts, done = [], 0
     while missing:
-        start, looked = ends[looked - 1] if looked else 0, min(looked + missing, len(ends))
-        parts.append(load_images(folder, listed.paths[start : ends[looked - 1]], cache_folder))
+        start, done = ends[done - 1] if done else 0, min(done + missing, len(ends))
+        parts.append(load_images(folder, listed.paths[start : ends[done - 1]], cache_folder))
         rows = np.flatnonzero(np.concatenate([part.readable for part in parts]))
         contents = np.concatenate([part.contents for part in parts])
         found = resolve(listed.labels[rows], contents)
-        missing = min(limit - len(np.unique(listed.labels[rows[found.kept]])), len(ends) - looked)
+        missing = min(limit - len(np.unique(listed.labels[rows[found.kept]])), len(ends) - done)
     return parts, rows, contents, found
 
 

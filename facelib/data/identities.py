@@ -1,4 +1,4 @@
-"""Which images show whom: the sorted table of a folder, and splits by identity."""
+"""The identity of each image: the sorted table of a folder, and splits by identity."""
 
 import itertools
 from pathlib import Path
@@ -10,7 +10,7 @@ from facelib.folders import SUFFIXES, Unread, explain, list_images, printable
 
 
 class Faces(NamedTuple):
-    """Images and whom they show, sorted by identity, then by file name."""
+    """Images and their identities, sorted by identity, then by file name."""
 
     paths: tuple[str, ...]  # relative to the folder, with forward slashes
     labels: np.ndarray  # (n,) int32, dense: 0 to the number of identities - 1

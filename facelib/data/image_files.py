@@ -1,4 +1,4 @@
-"""Image files, up to their upright pixels. What is no image, too large or damaged is refused with a reason.
+"""Decode image files to upright pixels. Files that are no images, too large or damaged are refused with a reason.
 
 JPEG files are decoded by simplejpeg: its pixels are those of Pillow, other threads run meanwhile, and it names damage.
 """
@@ -15,8 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import simplejpeg
-from PIL import ExifTags, Image, UnidentifiedImageError
-from PIL.Image import Transpose
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from facelib.data import jpeg
 
@@ -24,12 +23,6 @@ GREY = (128, 128, 128)  # fills what is transparent, and what augmentation uncov
 PIXELS_LIMIT = 50_000_000  # an image that claims more is refused before it is decoded
 BYTES_LIMIT = 4 * PIXELS_LIMIT  # of a file: the largest image with four uncompressed bytes a pixel; never read further
 
-# how to turn an image upright, by its EXIF orientation; none for 1
-TURNS = dict(zip(range(2, 9), (
-    Transpose.FLIP_LEFT_RIGHT, Transpose.ROTATE_180, Transpose.FLIP_TOP_BOTTOM, Transpose.TRANSPOSE,
-    Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90,
-), strict=True))  # fmt: skip
-SIDEWAYS = (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90)
 # what Pillow raises on a broken file
 PILLOW_ERRORS = (
     OSError, EOFError, ValueError, TypeError, LookupError, SyntaxError, struct.error, AssertionError, AttributeError,
@@ -86,15 +79,20 @@ class _Upright:
         self.content, self.stored = content, stored
         if math.prod(stored) > PIXELS_LIMIT:
             raise ValueError("{}x{} pixels are too many: at most {:,} in all".format(*stored, PIXELS_LIMIT))
-        self.turn = self._find_turn()
+        self.orientation = self._find_orientation()
 
     @property
     def size(self):
-        return self.stored[::-1] if self.turn in SIDEWAYS else self.stored
+        return self.stored[::-1] if self.orientation in range(5, 9) else self.stored  # lies on its side
 
     def pixels(self):
         pixels = self._decode()
-        return pixels if self.turn is None else np.asarray(Image.fromarray(pixels).transpose(self.turn))
+        if self.orientation not in range(2, 9):  # such as 1, upright, or none at all
+            return pixels
+        # not of the file's own image: there `exif_transpose` writes all EXIF data anew, and fails at what it cannot
+        image = Image.fromarray(pixels)
+        image.getexif()[ExifTags.Base.Orientation] = self.orientation
+        return np.asarray(ImageOps.exif_transpose(image))
 
 
 class _Png(_Upright):
@@ -102,28 +100,28 @@ class _Png(_Upright):
         self.image = Image.open(io.BytesIO(content), formats=("PNG",))
         super().__init__(content, self.image.size)
 
-    def _find_turn(self):
+    def _find_orientation(self):
         _check_sums(self.content)
         self.image.load()  # EXIF data can follow the pixels
-        return _read_turn(self.image)
+        return _read_orientation(self.image)
 
     def _decode(self):
         return np.asarray(_to_rgb(self.image))
 
 
 class _Jpeg(_Upright):
-    # Pillow, which keeps other threads waiting, is asked for the turn alone
+    # Pillow, which keeps other threads waiting, is asked for the orientation alone
     def __init__(self, content):
         self.header = jpeg.read_header(content)
         if self.header is None:
             raise UnidentifiedImageError
         super().__init__(content, self.header.size)
 
-    def _find_turn(self):
+    def _find_orientation(self):
         if not self.header.extra:
             return None
         with Image.open(io.BytesIO(self.content), formats=("JPEG",)) as image:
-            return _read_turn(image)
+            return _read_orientation(image)
 
     def _decode(self):
         # the pixels that Pillow gives, and an error where Pillow reads on with a warning
@@ -159,10 +157,10 @@ def _check_sums(content):
         place += 12 + length
 
 
-def _read_turn(image):
-    # how an image of Pillow is turned upright; None where it is so
+def _read_orientation(image):
+    # the EXIF orientation of an image of Pillow as it is stored: 1 to 8, something else, or None
     _check_exif(image.info.get("exif", b""))
-    return TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    return image.getexif().get(ExifTags.Base.Orientation)
 
 
 def _check_exif(data):

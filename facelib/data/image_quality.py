@@ -1,8 +1,7 @@
 """Properties of images that decide how well faces are recognised: how colourful, sharp and bright they are."""
 
+import cv2
 import numpy as np
-
-BLOCK = 256  # images that are float32 in memory at once
 
 
 def measure_images(pixels: np.ndarray) -> dict[str, np.ndarray]:
@@ -12,13 +11,11 @@ def measure_images(pixels: np.ndarray) -> dict[str, np.ndarray]:
     standard deviation of the Laplacian (the four neighbours minus four times the pixel) of the mean of the channels,
     low for a blurred image. ``brightness``: mean level.
     """
-    found = [np.zeros((3, 0))]
-    for start in range(0, len(pixels), BLOCK):
-        images = pixels[start : start + BLOCK].astype(np.float32)
-        grey = images.mean(axis=3)
-        laplacian = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]
-        laplacian -= 4 * grey[:, 1:-1, 1:-1]
-        colour = (images.max(axis=3) - images.min(axis=3)).mean(axis=(1, 2), dtype=np.float64)
-        sharpness = laplacian.std(axis=(1, 2), dtype=np.float64)
-        found.append(np.stack([colour, sharpness, grey.mean(axis=(1, 2), dtype=np.float64)]))
-    return dict(zip(("colour", "sharpness", "brightness"), np.concatenate(found, axis=1), strict=True))
+    rows = np.array([_measure(image) for image in pixels], np.float64).reshape(-1, 3)
+    return dict(zip(("colour", "sharpness", "brightness"), rows.T, strict=True))
+
+
+def _measure(image):
+    grey = image.mean(axis=2, dtype=np.float32)
+    laplacian = cv2.Laplacian(grey, cv2.CV_32F)[1:-1, 1:-1]  # without the edge, where neighbours are missing
+    return np.ptp(image, axis=2).mean(), laplacian.std(dtype=np.float64), grey.mean(dtype=np.float64)

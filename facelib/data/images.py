@@ -1,4 +1,4 @@
-"""One decoder and one crop for training, test and use; a decoded cache.
+"""Decode and crop images, the same for training, test and use; keep them in a decoded cache.
 
 Everything here is uint8; batches are float32 in [0, 255], and only the model rescales.
 """

@@ -1,4 +1,4 @@
-"""The parts of a JPEG file by its markers (ITU-T T.81, annex B): what its header says, whether scans are missing."""
+"""Parse a JPEG file by its markers (ITU-T T.81, annex B): read its header, and find whether scans are missing."""
 
 import re
 import struct

@@ -1,4 +1,4 @@
-"""The pairs of a list, with their images decoded: each image once, rows of it for every pair; fit to be evaluated."""
+"""Load the images of a pairs list for evaluation: each image is decoded once, and a pair is two rows of them."""
 
 from collections import Counter
 from pathlib import Path

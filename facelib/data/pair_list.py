@@ -1,4 +1,4 @@
-"""The pairs file of Labeled Faces in the Wild (Huang et al. 2007): lines to pairs with fold numbers."""
+"""Read the pairs file of Labeled Faces in the Wild (Huang et al. 2007) to pairs with fold numbers."""
 
 import re
 from pathlib import Path
@@ -35,7 +35,7 @@ class PairsError(ValueError):
 
 
 def read_pairs(pairs_file: Path, images_dir: Path) -> list[Pair]:
-    """Read the pairs of `pairs_file`, checking that every image is there, and that no pair says nothing.
+    """Read the pairs of `pairs_file`, checking that every image exists, and that no pair is repeated or of one image.
 
     The first line is a header; two numbers, of folds and n, mean that each fold has n matched, then n mismatched
     pairs. The other lines are ``name i j`` (matched) or ``name1 i name2 j`` (mismatched), for images

@@ -1,4 +1,4 @@
-"""Pixels of many images in one file, each image with a checksum: whole, or made again.
+"""Keep the pixels of many images in one file with a checksum for each image; a damaged file is made again.
 
 The file is a NumPy array (``.npy``) of shape (n, 112, 112, 3) uint8, which `numpy.load` can map as well. Behind the
 pixels follow an ``.npz`` with the checksums and whatever belongs to them, and a seal of all but the pixels.

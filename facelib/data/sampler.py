@@ -1,4 +1,4 @@
-"""What is drawn of the images by their labels alone: P x K batches for training, pairs for validation.
+"""Sample images by their labels: P x K batches for training, pairs for validation.
 
 No list of identities is shuffled: a keyed permutation of the numbers from 0 to n - 1 computes any place by itself.
 A Feistel network (Luby & Rackoff 1988, "How to construct pseudorandom permutations") permutes [0, side^2): its halves

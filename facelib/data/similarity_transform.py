@@ -1,4 +1,4 @@
-"""Images moved by similarity transforms: shifted, scaled and turned, each by parameters of its own.
+"""Move each image by a similarity transform of its own: shift, scale and rotation.
 
 The parameters (a, b, u, v) take the pixel at (x, y) from ((1 + a) x - b y + u, b x + (1 + a) y + v); zeros move
 nothing. Here places are -1 and 1 at the edges of an image, so that the same parameters move it at any resolution.
@@ -15,7 +15,7 @@ def grid(width: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def sample(images, parameters, x, y):
-    """What images show at points that are moved: (N, m, channels) float32, bilinear, beyond an edge as on the edge.
+    """Sample images at moved points: (N, m, channels) float32, bilinear; beyond an edge the value at the edge.
 
     Args:
         images: (N, width, width, channels) float32. parameters: (N, 4). x, y: the points (m,), as those of `grid`.

@@ -1,4 +1,4 @@
-"""Where the face is in a test frame: the square whose mean image is most like the mean training face.
+"""Find the crop of the test images: the square of their mean that correlates best with the mean training face.
 
 Only images are averaged and compared: names and pairs are not used.
 """
@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -20,12 +21,12 @@ FACES = 4000  # training images in a mean face, at most; a quarter of a second f
 FRAMES = 400  # test frames in a mean frame, at most; a second or two, since each is decoded
 BLOCK = 256  # images that are summed at once
 GAP = 6  # pixels of a 112x112 face: about the height of an eye
-STEPS = 20  # of the coarse search, in the shorter side of a frame
+SIDES = 20  # so many steps make the shorter side of a frame; the sides that are tried are one step apart
 FLAT = 1.0  # levels of 255 between the darkest and the lightest pixel of a mean image; below there is nothing to align
 
 
 class AlignmentError(ValueError):
-    """Frames in which no face can be found; the message says why, and what to do."""
+    """The crop cannot be found, or does not lie in the frames; the message says why, and what to do."""
 
 
 class Alignment(NamedTuple):
@@ -37,7 +38,7 @@ class Alignment(NamedTuple):
 
 
 class Framing(NamedTuple):
-    """What is cut out of the test frames, and what that was decided by."""
+    """The crop of the test frames, and the mean images that it was found by."""
 
     crop: tuple[int, int, int]  # left, top, side in pixels, from the configuration or found
     found: Alignment
@@ -116,8 +117,8 @@ def mean_frame(folder: Path, paths, most: int = FRAMES) -> np.ndarray:
 def align(frame: np.ndarray, face: np.ndarray, smallest: int = SMALLEST) -> Alignment:
     """The square of `frame` that is most like `face`: scaled to 112x112, the correlation of their `edges` is highest.
 
-    On a grid first, for each of some sides; the best place for a side is then followed uphill in ever smaller steps,
-    and the best of all sides in the side as well. It is the same on every run; of equal squares the first is taken.
+    For each of some sides OpenCV's template matching finds the place, which is then followed uphill pixel by pixel, and
+    the best of all sides in the side as well. It is the same on every run; of equal squares the first is taken.
 
     Args:
         frame: (height, width), a mean of images. face: (112, 112), another one. smallest: side in pixels.
@@ -143,14 +144,24 @@ def align(frame: np.ndarray, face: np.ndarray, smallest: int = SMALLEST) -> Alig
         return min(left, top) >= 0 and side >= smallest and left + side <= width and top + side <= height
 
     largest = min(frame.shape)
-    step = max(1, largest // STEPS)
-    best = []
-    for side in sorted({*range(smallest, largest, step), largest}):
-        grid = product(range(0, width - side + 1, step), range(0, height - side + 1, step), [side])
-        best.append(_climb(max(grid, key=fit), fit, inside, step, sides=False))
+    step = max(1, largest // SIDES)
+    sides = sorted({*range(smallest, largest, step), largest})
+    best = [_climb(_match(frame, side, wanted), fit, inside, 2, sides=False) for side in sides]
     found = _climb(max(best, key=fit), fit, inside, step, sides=True)
     fits = {square[2]: fit(square) for square in best} | {found[2]: fit(found)}
     return Alignment(found, fit(found), tuple(sorted(fits.items())))
+
+
+def _match(frame, side, wanted):
+    # The square of this side whose edges are most like those `wanted`. The frame is scaled as the square would be;
+    # OpenCV subtracts the mean of the vertical and of the horizontal edges each, `correlate` their common mean.
+    height, width = frame.shape
+    size = [max(SIZE, round(length * SIZE / side)) for length in (width, height)]
+    scaled = Image.fromarray(frame.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
+    image, template = (np.stack([*pair], axis=2, dtype=np.float32) for pair in (edges(np.asarray(scaled)), wanted))
+    _, _, _, place = cv2.minMaxLoc(cv2.matchTemplate(image, template, cv2.TM_CCOEFF_NORMED))
+    left, top = (round(start * side / SIZE) for start in place)
+    return min(left, width - side), min(top, height - side), side
 
 
 def _climb(square, fit, inside, step, sides):

@@ -218,6 +218,7 @@ def _slope(curve, far, reach):
 def _placements(pairs):
     influences = np.empty(len(pairs.scores))
     for kind, sign in ((pairs.matched, 1), (~pairs.matched, -1)):
+        # not SciPy's ranks of all pairs: with 1 % matched pairs they take 1.1 to 13 times as long
         own, other = sign * pairs.scores[kind], np.sort(sign * pairs.scores[~kind])
         placements = (np.searchsorted(other, own, "left") + np.searchsorted(other, own, "right")) / (2 * len(other))
         area = placements.mean()

@@ -1,7 +1,7 @@
-"""Texture of a face, without learning: binary patterns, cosine signs, gradients, colour, in cells over the image.
+"""Handcrafted texture features of a face: histograms of binary patterns, cosine signs and gradients in cells; colour.
 
-On a small set of faces such features, projected to where training identities differ (see `discriminant`), are as good
-as a convolutional network that was trained on it, and they err on other pairs.
+With a small training set these features, projected by LDA (see `discriminant`), verify as well as a convolutional
+network trained on it, and fail on other pairs.
 """
 
 import math
@@ -14,7 +14,7 @@ from keras import layers
 from facelib.data.images import SIZE
 from facelib.learn.layers import UnitNorm
 
-# what is looked at: intensity, red against green, yellow against blue; whole weights of R, G, B and their divisor
+# intensity, red against green, yellow against blue; whole weights of R, G, B and their divisor
 CHANNELS = (((1, 1, 1), 3), ((1, -1, 0), 1), ((1, 1, -2), 2))
 CELL = 10  # pixels
 # channel, width of the image it is reduced to, radius of the pattern, offset of the cells, all in pixels

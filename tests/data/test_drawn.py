@@ -297,7 +297,7 @@ def test_a_square_of_the_frame_is_the_same_part_of_the_picture():
 def test_the_face_is_in_the_middle_of_the_crop_for_testing():
     """Shift it by a few pixels and it is not: eyes left and right of the middle mirror each other."""
     for person in range(5):
-        values = vars(face(person)) | {"hair_look": 0, "mole_look": 0, "freckles": 0}
+        values = vars(face(person)) | {"hair_presence": 0, "mole_presence": 0, "freckles": 0}
         left, top, side = 61, 64, 128
         bald = SimpleNamespace(**values)
         image = drawing.draw_face(bald, np.random.default_rng(0), side, (left, top, side), vary=()).astype(float)

@@ -18,7 +18,7 @@ from facelib.data.face_alignment import (
     FaceAlignment,
     align_first,
     fit_alignment,
-    look,
+    normalise_contrast,
     restore_alignment,
 )
 from facelib.data.faces import align_faces
@@ -52,7 +52,7 @@ def alignment(faces, file):
 
 
 def find(alignment, images):
-    return alignment.find(look(np.asarray(images, np.float32))).numpy()
+    return alignment.find(normalise_contrast(np.asarray(images, np.float32))).numpy()
 
 
 def move(images, parameters):
@@ -60,7 +60,7 @@ def move(images, parameters):
     return sample(np.float32(images), parameters, *grid(112)).numpy().reshape(images.shape)
 
 
-def test_a_look_is_grey_of_equal_contrast(faces):
+def test_normalised_faces_are_grey_of_equal_contrast(faces):
     image = faces[0].astype(np.float64).mean(axis=2).reshape(56, 2, 56, 2).mean(axis=(1, 3))
 
     def blurred(values, deviation):
@@ -73,14 +73,14 @@ def test_a_look_is_grey_of_equal_contrast(faces):
     fine = blurred(image, face_alignment.BLUR[0])
     fine -= blurred(fine, face_alignment.BLUR[1])
     expected = fine / (np.sqrt(blurred(fine**2, face_alignment.BLUR[1])) + face_alignment.NOISE)
-    np.testing.assert_allclose(look(faces[:1].astype(np.float32))[0, :, :, 0], expected, atol=2e-3)
+    np.testing.assert_allclose(normalise_contrast(faces[:1].astype(np.float32))[0, :, :, 0], expected, atol=2e-3)
 
 
 def test_places_of_faces_are_their_twins(alignment, faces):
-    looks = look(faces[50:54].astype(np.float32)).numpy()[..., 0]
+    normalised = normalise_contrast(faces[50:54].astype(np.float32)).numpy()[..., 0]
     face = alignment.get_weights()[0].reshape(56, 56).astype(np.float64)
     found = find(alignment, faces[50:54])
-    for each, parameters in zip(looks, found, strict=True):
+    for each, parameters in zip(normalised, found, strict=True):
         place = reference.find_face(each.astype(np.float64), face, INSIDE, STEPS, PRIOR, LIKENESS, MOST)
         whole = reference.motion(place) @ np.linalg.inv(reference.motion(alignment.get_weights()[3]))
         np.testing.assert_allclose(reference.motion(parameters), whole, atol=ROUNDING)
@@ -101,15 +101,16 @@ def test_faces_that_were_moved_are_moved_back(faces, tmp_path):
 
 def test_aligned_faces_are_more_like_their_mean(alignment, faces):
     def likeness(images):
-        looks = look(np.float32(images)).numpy().reshape(len(images), -1)[:, INSIDE]
-        return np.mean([np.corrcoef(each, looks.mean(axis=0))[0, 1] for each in looks])
+        normalised = normalise_contrast(np.float32(images)).numpy().reshape(len(images), -1)[:, INSIDE]
+        return np.mean([np.corrcoef(each, normalised.mean(axis=0))[0, 1] for each in normalised])
 
     assert likeness(alignment(faces)) > likeness(faces) + 0.04
     face = alignment.get_weights()[0][INSIDE]
     held_out = [
-        look(np.float32(images[50:])).numpy().reshape(10, -1)[:, INSIDE] for images in (faces, alignment(faces))
+        normalise_contrast(np.float32(images[50:])).numpy().reshape(10, -1)[:, INSIDE]
+        for images in (faces, alignment(faces))
     ]
-    before, after = (np.mean([np.corrcoef(each, face)[0, 1] for each in looks]) for looks in held_out)
+    before, after = (np.mean([np.corrcoef(each, face)[0, 1] for each in normalised]) for normalised in held_out)
     assert after > before
 
 
@@ -177,7 +178,7 @@ def test_nobody_who_is_held_out_is_in_the_mean_face(alignment, faces, tmp_path):
     assert np.abs(different.get_weights()[0] - alignment.get_weights()[0]).max() > 0.01
 
 
-def test_at_most_some_images_evenly_chosen_are_looked_at(faces, tmp_path, monkeypatch):
+def test_at_most_some_images_evenly_chosen_are_used(faces, tmp_path, monkeypatch):
     monkeypatch.setattr(face_alignment, "FACES", 30)
     some = fit_alignment(faces, np.ones(60, bool), tmp_path / "a.npz")
     every_second = fit_alignment(faces[::2], np.ones(30, bool), tmp_path / "b.npz")
@@ -185,7 +186,7 @@ def test_at_most_some_images_evenly_chosen_are_looked_at(faces, tmp_path, monkey
 
 
 def test_a_fit_is_made_once_and_then_restored(alignment, faces, file, monkeypatch):
-    monkeypatch.setattr(face_alignment, "look", lambda *_: pytest.fail("fitted again"))
+    monkeypatch.setattr(face_alignment, "normalise_contrast", lambda *_: pytest.fail("fitted again"))
     for again in (fit_alignment(faces, np.arange(60) < 50, file), restore_alignment(file)):
         for one, two in zip(again.get_weights(), alignment.get_weights(), strict=True):
             np.testing.assert_array_equal(one, two)

@@ -239,6 +239,7 @@ def test_a_png_without_its_end_is_read(tmp_path):
 
 TIFF = b"MM\0*" + struct.pack(">LH", 8, 2) + struct.pack(">HHLHH", 0x0128, 3, 1, 2, 0)
 SIX = struct.pack(">HHLHH", 0x0112, 3, 1, 6, 0)
+SIX_IN_LETTERS = struct.pack(">HHL4s", 0x0112, 2, 2, b"6")
 
 
 @pytest.mark.filterwarnings("ignore:.*:UserWarning")
@@ -256,8 +257,25 @@ def test_an_image_whose_upper_side_was_lost_is_refused(tmp_path, exif, suffix, d
 
 @pytest.mark.filterwarnings("ignore:.*:UserWarning")
 @pytest.mark.parametrize("suffix", ["jpeg", "png"])
+def test_exif_data_that_cannot_be_written_again_are_read(tmp_path, suffix):
+    """A width in letters, before the orientation: Pillow fails to save the rest where it turns the file's own image."""
+    width = struct.pack(">HHL4s", 0x0100, 2, 4, b"abc\0")
+    exif = b"MM\0*" + struct.pack(">LH", 8, 2) + width + SIX
+    picture().save(tmp_path / f"a.{suffix}", exif=b"Exif\0\0" + exif)
+    assert decode_whole(tmp_path / f"a.{suffix}").shape == (131, 117, 3)
+
+
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")
+@pytest.mark.parametrize("suffix", ["jpeg", "png"])
 @pytest.mark.parametrize(
-    ("exif", "turned"), [(b"", False), (TIFF + SIX, True), (TIFF + SIX + bytes(4), True), (TIFF + bytes(16), False)]
+    ("exif", "turned"),
+    [
+        (b"", False),
+        (TIFF + SIX, True),
+        (TIFF + SIX + bytes(4), True),
+        (TIFF + bytes(16), False),
+        (TIFF + SIX_IN_LETTERS, False),
+    ],
 )
 def test_exif_data_need_only_their_first_directory(tmp_path, exif, turned, suffix):
     """Many cameras and programs leave out what follows it."""
@@ -391,9 +409,10 @@ def test_a_turned_image_is_put_upright_and_then_cropped(tmp_path, orientation):
         decode(tmp_path / "a.png", (90, 10, 125))
 
 
-def test_an_orientation_that_does_not_exist_turns_nothing(tmp_path):
+@pytest.mark.parametrize("orientation", [0, 9, 2**16 - 1])
+def test_an_orientation_that_does_not_exist_turns_nothing(tmp_path, orientation):
     exif = Image.Exif()
-    exif[0x0112] = 9
+    exif[0x0112] = orientation
     pixels = noise(1)[0]
     Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
     np.testing.assert_array_equal(decode(tmp_path / "a.png"), pixels)

@@ -143,6 +143,25 @@ def test_no_square_is_better_than_the_one_that_is_found(noise):
     assert all(fit == pytest.approx(best[side], abs=1e-9) for side, fit in found.sides)
 
 
+def test_a_place_that_is_matched_is_the_best_one_to_a_pixel():
+    """For a side: OpenCV's correlation of the scaled frame against that of every square, each cut for itself."""
+    frame = mean(frames())[60:210, 40:180]
+    face = cut(mean(frames()), (65, 66, 124))
+    for side in (112, 128):
+        places = product(range(140 - side + 1), range(150 - side + 1), [side])
+        best = max(places, key=lambda square: correlate(edges(cut(frame, square)), edges(face)))
+        found = test_crop._match(frame, side, edges(face))
+        assert np.abs(np.subtract(found, best)).max() <= 1
+
+
+def test_flat_borders_and_empty_space_around_the_faces_match_nothing():
+    face, square = cut(mean(frames()), (61, 64, 128)), (61, 64, 128)
+    for shade in (99.3, 255.0):
+        frame = np.full((300, 420), shade)
+        frame[20:270, 150:400] = mean(frames())
+        assert align(frame, face).crop == (square[0] + 150, square[1] + 20, square[2])
+
+
 @pytest.mark.parametrize("square", [(61, 64, 128), (70, 48, 120), (40, 52, 160), (75, 80, 100)])
 def test_the_square_of_drawn_faces_is_found_again(square):
     found = align(mean(frames()), mean(draw(COUNT, 112, square)))

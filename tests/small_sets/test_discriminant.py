@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import reference
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from facelib.small_sets.discriminant import TooFewImagesError, fit_discriminant
 
@@ -43,6 +45,21 @@ def test_projection_is_the_twins_up_to_signs(dimensions, count):
     expected = scales[:, None] * (basis @ directions)
     signs = np.sign((projection * expected).sum(axis=0))
     np.testing.assert_allclose(projection * signs, expected, atol=2e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("dimensions", [COMPONENTS, 15])
+def test_without_shrinkage_the_directions_are_those_of_scikit_learn(dimensions):
+    features, labels = people(images=20)
+    mean, projection = fit(features, labels, dimensions=dimensions, shrinkage=1e-9)
+    starts = np.cumsum([0, *BLOCKS[:-1]])
+    scales = np.repeat(1 / np.sqrt(np.add.reduceat(features.var(axis=0, dtype=np.float64), starts)), BLOCKS)
+    components = PCA(dimensions, svd_solver="full").fit(scales * features)
+    reduced = components.transform(scales * features)
+    found = LinearDiscriminantAnalysis(solver="eigen").fit(reduced, labels).scalings_[:, :COMPONENTS]
+    expected = scales[:, None] * (components.components_.T @ found)
+    cosines = (expected * projection).sum(axis=0) / np.linalg.norm(expected, axis=0)
+    cosines /= np.linalg.norm(projection, axis=0)
+    np.testing.assert_allclose(np.abs(cosines), 1, atol=1e-6)
 
 
 @pytest.mark.parametrize("count", [0, 2])
@@ -158,7 +175,7 @@ def test_repeated_images_leave_fewer_directions_and_no_nan(size):
 
 def test_too_few_images_say_so():
     features, labels = people()
-    with pytest.raises(TooFewImagesError, match="^45 images of 45 identities do not show .*: add images"):
+    with pytest.raises(TooFewImagesError, match="^45 images of 45 identities show nobody twice.*: add images"):
         fit(features, np.arange(45))
     with pytest.raises(TooFewImagesError, match="^4 images vary in 3 directions, which is below 4: add images"):
         fit(features[:4], labels[:4])

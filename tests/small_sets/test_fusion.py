@@ -117,7 +117,7 @@ def test_one_person_is_too_few(configure, split):
 def test_too_few_images_say_so_and_leave_no_file(config, split):
     alone = np.full_like(split.training_labels, -1)
     alone[[0, 5, 9]] = [0, 1, 2]  # an image each
-    with pytest.raises(TooFewImagesError, match="3 images of 3 identities do not show .*: add images"):
+    with pytest.raises(TooFewImagesError, match="3 images of 3 identities show nobody twice.*: add images"):
         fusion.fit_texture(config, split._replace(training_labels=alone))
     assert not fusion.texture_file(config, split.faces.digest).exists()
 
