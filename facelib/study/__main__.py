@@ -44,7 +44,6 @@ def work(config: Config, workers: int = 1) -> int:
         with_test = any(table in plan.TESTED for table, _ in places)
         return run_trial(trial, config.data or "drawn", folders[0], with_test) | {"workers": workers}
 
-    threading.excepthook = lambda _: None  # where Optuna's heartbeat cannot be written, `run_next` sees it too
     with explaining(path):
         study = open_queue(path)
         if not wait_for_trial(study):
@@ -182,6 +181,7 @@ def main() -> int:
         if arguments.list:
             return show(config, tables)
         if arguments.worker:
+            threading.excepthook = lambda _: None  # no trace of a heartbeat that Optuna could not write
             _end_with_the_parent()
             sys.exit(work(config, arguments.workers))
         sys.exit(abs(run_all(config, tables, arguments.workers)))

@@ -28,7 +28,7 @@ HEARTBEAT, GRACE = 10, 60  # seconds: a process says so often that it lives, and
 BUSY_SECONDS = 60  # to wait for a file that another program writes
 MOST_KILLS = 3  # of one trial; then it is given up until the next start
 STARTUP_TRIALS = 4  # of the search, drawn at random before the sampler has a say
-PASSING = ("database is locked", "disk is full", "disk I/O error", "readonly database")  # what SQLite says of it
+PASSING = ("is locked", "disk is full", "disk I/O error", "readonly database", "unable to open")  # SQLite says so
 
 
 class QueueError(ValueError):
@@ -48,7 +48,7 @@ def explaining(path: Path):
         cause = error if isinstance(error, SQLAlchemyError) else error.__cause__ or error
         reason = str(cause).partition("\n")[0]
         if any(words in reason for words in PASSING):
-            remedy = f"cannot be used now ({reason}): free it or its disk, and start again"
+            remedy = f"cannot be used now ({reason}): free it, its folder or its disk, and start again"
         else:
             remedy = f"is no queue of this version of Optuna ({reason}): remove it, and start again"
         raise QueueError(f"{path} {remedy}; nothing is lost") from None

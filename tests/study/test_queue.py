@@ -289,6 +289,13 @@ def test_a_queue_that_another_program_holds_is_not_called_damaged(tmp_path, path
     assert run_all(start(tmp_path, ["minutes"])) == [ORDER[0]]
 
 
+def test_a_queue_that_cannot_be_opened_is_not_called_damaged(tmp_path, path):
+    path.mkdir()
+    with pytest.raises(QueueError, match="queue.db cannot be used now .*unable to open.*: free it, its folder or its"):
+        with explaining(path):
+            start(tmp_path)
+
+
 def test_a_full_disk_is_one_message(tmp_path, path):
     start(tmp_path, ["minutes"])
     with pytest.raises(QueueError, match="queue.db cannot be used now .*database or disk is full.*its disk"):
