@@ -1,12 +1,9 @@
 """A study of a few tiny trials, for the tests and for the processes that they start."""
 
-import sys
 from pathlib import Path
 
-from facelib import config as config_module
 from facelib.study import plan
-from facelib.study.queue import claim, record
-from facelib.study.storage import open_storage
+from facelib.study.queue import fill_queue, open_queue, run_next, wait_for_trial
 
 TABLES = {
     "loss": {"base": "", "hot": "gamma=128"},
@@ -28,33 +25,29 @@ PATCHES = (
 )
 ORDER = [plan.Trial("", 7), plan.Trial("gamma=128.0", 7), plan.Trial("epochs=1", 7), plan.Trial("", 8)]
 ORDER.append(plan.Trial("gamma=128.0", 8))
-EVERYTHING = ("loss", "minutes", "search")
+EVERYTHING = ["loss", "minutes", "search"]
 IDENTITY = {"format": 1, "recipe": 1, "data": "d", "faces": "real"}
-DATABASE = "experiments-recipe-1.db"
 
 
-def open_tiny(folder, new_start=False, **changes):
-    return open_storage(Path(folder), Path(folder) / "experiments.csv", IDENTITY | changes, new_start)
+def start(folder, tables=EVERYTHING, **changes):
+    """The queue of a new start of `tables` in `folder`, whose table is experiments.csv."""
+    fill_queue(Path(folder) / "queue.db", Path(folder) / "experiments.csv", IDENTITY | changes, tables)
+    return open_queue(Path(folder) / "queue.db")
 
 
 def finished(trial, roc_auc=0.75, state="complete", **changes):
     row = {"settings": trial.settings, "seed": trial.seed, "state": state, "reason": "", "validation_accuracy": 0.5}
-    return row | {"validation_roc_auc": roc_auc, "seconds": 60.0} | changes
+    return row | {"validation_roc_auc": roc_auc, "seconds": 60.0, "workers": 1} | changes
 
 
-def run_all(storage, tables=EVERYTHING, roc_auc=lambda number: 0.75):
-    """Claim and record until nothing is left; returns the trials in order."""
+def run_all(study, roc_auc=lambda number: 0.75):
+    """Run made-up trials until nothing is left; returns them in order."""
     done = []
-    while claimed := claim(storage, tables):
-        record(storage, claimed, finished(claimed.trial, roc_auc(len(done))))
-        done.append(claimed.trial)
+
+    def run(trial):
+        done.append(trial)
+        return finished(trial, roc_auc(len(done) - 1))
+
+    while wait_for_trial(study):
+        run_next(study, run)
     return done
-
-
-if __name__ == "__main__":  # python tiny_study.py FOLDER: claim one trial, say so, and wait to be killed
-    for patch in PATCHES:
-        setattr(*patch)
-    config_module.ROOT = Path(sys.argv[1])
-    claimed = claim(open_tiny(sys.argv[1]), EVERYTHING)
-    print(claimed.trial.settings, claimed.trial.seed, sep="|", flush=True)
-    sys.stdin.read()

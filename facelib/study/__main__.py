@@ -8,56 +8,52 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from facelib.checkpoint import CheckpointError
-from facelib.config import ROOT, Config, ConfigError
-from facelib.data.identities import NoFacesError
+from facelib.config import ROOT, Config
+from facelib.locks import LOCK, keep
 from facelib.progress import VARIABLE
 from facelib.provenance import digest
-from facelib.startup import load_tensorflow, print_any_name
+from facelib.startup import load_tensorflow, run_command
 from facelib.study import plan
-from facelib.study.queue import claim, record
-from facelib.study.storage import SEARCH, Storage, exclusive, open_storage, over
-from facelib.study.summary import is_earlier, machine_seconds, newest
-from facelib.study.table import COMPLETE, ERROR, TableError, read_table, table_path
+from facelib.study.summary import is_earlier, newest
+from facelib.study.table import COMPLETE, ERROR, read_table, table_path
 
 NOTHING_LEFT, INTERRUPTED = 3, 130  # exit codes of a worker; 0: a trial was recorded
 MOST_KILLS = 10  # of workers in a row; more than what `queue` grants one trial
+EXPECTED = (ValueError, OSError, ImportError)  # their messages say all
 
 
-def open_study(config: Config, new_start: bool = False) -> Storage:
-    """The storage of the study on the faces of `config`, which is that of any trial.
-
-    Raises:
-        ConfigError, NoFacesError: there are no faces to train on. CheckpointError: see `build.load_split`.
-        TableError: the storage or the table cannot be used; the message says what to do.
-    """
-    from facelib.study.trial import identify_study
-
-    folder = config.interim.parent / "experiments"
-    return open_storage(folder, table_path(config), identify_study(config.data or "drawn"), new_start)
+def queue_path(config: Config) -> Path:
+    """The file of the queue; beside it lie the checkpoints of trials that are not over."""
+    return config.interim.parent / "experiments" / f"{table_path(config).stem}.db"
 
 
-def work(config: Config, tables, workers: int = 1) -> int:
-    """Run one trial of `tables` and record it; returns the exit code of the process that does it."""
-    from facelib.study.trial import processor, run_trial
+def work(config: Config, workers: int = 1) -> int:
+    """Run the next trial of the queue; returns the exit code of the process that does it."""
+    from facelib.study.queue import describe_progress, explaining, open_queue, run_next, wait_for_trial
 
-    storage = open_study(config)
-    claimed = claim(storage, tables)
-    if claimed is None:
-        return NOTHING_LEFT
-    places = plan.declared().get(claimed.trial, [(SEARCH, claimed.trial.settings)])
-    print(f"\n{_progress(storage, tables)}\n{_name(claimed.trial, places)}", flush=True)
-    folder = storage.path.parent / "runs" / digest(*claimed.trial, workers, processor())  # anew if computed otherwise
-    try:
+    path, folders = queue_path(config), []
+
+    def run(trial):
+        from facelib.study.trial import processor, run_trial
+
+        places = plan.declared().get(trial, [(plan.SEARCHED, trial.settings)])
+        print(f"\n{describe_progress(study)}\n{_name(trial, places)}", flush=True)
+        folders.append(path.parent / "runs" / digest(*trial, workers, processor()))  # anew if computed otherwise
         with_test = any(table in plan.TESTED for table, _ in places)
-        row = run_trial(claimed.trial, config.data or "drawn", folder, with_test)
-    except KeyboardInterrupt:
-        record(storage, claimed, None)
-        return INTERRUPTED
-    record(storage, claimed, {**row, "workers": workers})
-    if row["state"] != ERROR and not any(folder.rglob("step_*.npz")):  # a batch that broke a trial is for inspection
-        shutil.rmtree(folder, ignore_errors=True)  # not before the row is kept: until then it can be measured again
+        return run_trial(trial, config.data or "drawn", folders[0], with_test) | {"workers": workers}
+
+    with explaining(path):
+        study = open_queue(path)
+        if not wait_for_trial(study):
+            return NOTHING_LEFT
+        load_tensorflow()
+        row = run_next(study, run)
+    if row is None:
+        return 0
+    if row["state"] != ERROR and not any(folders[0].rglob("step_*.npz")):  # a batch that broke it is for inspection
+        shutil.rmtree(folders[0], ignore_errors=True)  # not before the row is kept: until then it can be measured again
     if row["state"] == COMPLETE:
         print("  validation ROC AUC {validation_roc_auc:.4f}, accuracy {validation_accuracy:.4f}, "
               "{seconds:.0f} s".format(**row), flush=True)  # fmt: skip
@@ -70,43 +66,28 @@ def _name(trial, places):
     return f"{'; '.join(f'{table}: {choice}' for table, choice in places)} (seed {trial.seed})"
 
 
-def _over(storage):
-    with exclusive(storage.path, storage.table):
-        return over(storage)
-
-
-def _progress(storage, tables):
-    """Which trial of how many this is, and the time left, as the trials so far took longer or shorter than expected."""
-    trials, done = list(plan.declared([name for name in tables if name != SEARCH])), _over(storage)
-    searched = [trial for trial in done if plan.is_searched(trial)] if SEARCH in tables else []
-    unknown = plan.SEARCH_TRIALS - len(searched) if SEARCH in tables else 0
-    measured = [(machine_seconds(row), plan.minutes_of(trial)) for trial, row in done.items() if row.get("seconds")]
-    seconds, length = (sum(column) for column in zip(*measured, strict=True)) if measured else (60, 1)
-    left = sum(plan.minutes_of(trial) for trial in trials if trial not in done)
-    left += unknown * plan.minutes_of(plan.Trial("", plan.SEEDS[0]))
-    number = sum(trial in done for trial in trials) + len(searched) + 1
-    hours = left * seconds / length / 3600
-    return f"trial {number} of {len(trials) + len(searched) + unknown}, about {hours:.1f} h left"
-
-
 def supervise(workers: int, arguments: list[str]) -> int:
     """Keep `workers` processes at work, one trial each, until nothing is left; a killed one is replaced.
 
-    Returns the exit code: 0, INTERRUPTED, or that of a worker that could not go on, negative where a signal ended it.
+    Optuna hands trials to processes and starts none. A process that ends gives its memory back, whatever was trained.
+
+    Returns:
+        The exit code: 0, or that of a worker that could not go on, negative where a signal ended it.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))}
     if workers > 1:  # they share the cores, and their bars would overwrite each other
         threads = str(max(1, (os.cpu_count() or 1) // workers))
         environment |= {"TF_NUM_INTRAOP_THREADS": threads, "OMP_NUM_THREADS": threads, VARIABLE: os.devnull}
     command = [sys.executable, "-m", "facelib.study", *arguments, "--worker"]
-
+    # in a session of their own: what stops them is the end of the pipe, also where this process is killed; and they
+    # hold the lock of `make experiments` with it
+    options = {"env": environment, "stdin": subprocess.PIPE, "start_new_session": True, "close_fds": False}
     stopping, processes = threading.Event(), []
 
     def keep_one():
         kills, code = 0, 0
         while code <= 0 and kills < MOST_KILLS and not stopping.is_set():
-            # in a session of their own: what stops them is the end of the pipe, also where this process is killed
-            with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, start_new_session=True) as process:
+            with subprocess.Popen(command, **options) as process:
                 processes.append(process)
                 if stopping.is_set():
                     process.stdin.close()
@@ -122,7 +103,7 @@ def supervise(workers: int, arguments: list[str]) -> int:
             stopping.set()
             for process in processes:
                 process.stdin.close()
-            codes = {INTERRUPTED}
+            raise
     return max(codes - {NOTHING_LEFT}, key=abs, default=0)
 
 
@@ -135,13 +116,41 @@ def _end_with_the_parent():
     threading.Thread(target=watch, daemon=True).start()
 
 
-def show(config: Config, tables) -> None:
+def run_all(config: Config, tables: list[str], workers: int) -> int:
+    """Run the trials of `tables` that are not over with so many processes; returns the exit code, see `supervise`."""
+    from facelib.study.queue import explaining, fill_queue
+
+    load_tensorflow()
+    from facelib.learn.networks import uses_bfloat16
+    from facelib.study.trial import identify_study
+
+    if config.bfloat16 and not uses_bfloat16(config):
+        print("this processor is not fast in bfloat16: the trials take float32, and twice the time")
+    path, table = queue_path(config), table_path(config)
+    keep(path.with_name(f"{path.stem}{LOCK}"), "make experiments")
+    identity = identify_study(config.data or "drawn")
+    with explaining(path):
+        fill_queue(path, table, identity, tables)
+    others = [row for row in _rows(table) if row["state"] != ERROR and (row["workers"] or workers) != workers]
+    if others:
+        print(f"{len(others)} trials were run with another WORKERS; those of now are not compared with them")
+    code = supervise(workers, sys.argv[1:])
+    if code == 0:
+        failed = sum(row["state"] == ERROR for row in _rows(table))
+        print(f"{table}: every trial is over" + f"; {failed} ended in an error" * bool(failed))
+    return code
+
+
+def _rows(table):
+    return [row for row in read_table(table) if not is_earlier(row)]
+
+
+def show(config: Config, tables: list[str]) -> None:
     """Print the declared trials of `tables` and those of the search, each with its state in the table."""
-    path = table_path(config)
-    rows = newest(read_table(path))
-    places = plan.declared([name for name in tables if name != SEARCH])
-    if SEARCH in tables:
-        places |= {trial: [(SEARCH, trial.settings)] for trial in rows if plan.is_searched(trial)}
+    rows = newest(read_table(table_path(config)))
+    places = plan.declared([name for name in tables if name != plan.SEARCHED])
+    if plan.SEARCHED in tables:
+        places |= {trial: [(plan.SEARCHED, trial.settings)] for trial in rows if plan.is_searched(trial)}
     for trial, names in places.items():
         row = rows.get(trial, {"state": "to do"})
         figure = f"{row['validation_roc_auc']:.4f}" if row["state"] == COMPLETE else row["state"]
@@ -149,9 +158,9 @@ def show(config: Config, tables) -> None:
         print(f"{figure:>8}  {_name(trial, names)}{earlier}")
 
 
-def main() -> None:
-    print_any_name()
-    known = (*plan.TABLES, SEARCH)
+def main() -> int:
+    """Run the command and return its exit code; a mistake is one message, never a stack trace."""
+    known = (*plan.TABLES, plan.SEARCHED)
     parser = argparse.ArgumentParser(prog="make experiments", description=__doc__)
     parser.add_argument("--data", default="", help="as for make all: a folder with faces, or drawn")
     parser.add_argument("--workers", type=int, default=1, help="processes at the same time")
@@ -160,40 +169,28 @@ def main() -> None:
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     unknown = set(tables := [name.strip() for name in arguments.only.split(",")]) - set(known)
-    if unknown or arguments.workers < 1:
-        parser.error(
-            f"no table {min(unknown)!r}; there are: {', '.join(known)}" if unknown else "--workers is at least 1"
-        )
+    if unknown:
+        parser.error(f"no table {min(unknown)!r}; there are: {', '.join(known)}")
+    if arguments.workers < 1:
+        parser.error("--workers is at least 1")
     for number in (signal.SIGINT, signal.SIGTERM):  # the first is ignored in a shell's background unless it is set
         signal.signal(number, signal.default_int_handler)
-    try:
+
+    def run():
         config = plan.configure(plan.Trial("", plan.SEEDS[0]), arguments.data)
         if arguments.list:
             return show(config, tables)
-        load_tensorflow()
         if arguments.worker:
+            threading.excepthook = lambda _: None  # no trace of a heartbeat that Optuna could not write
             _end_with_the_parent()
-            sys.exit(work(config, tables, arguments.workers))
-        from facelib.learn.networks import uses_bfloat16
+            sys.exit(work(config, arguments.workers))
+        sys.exit(abs(run_all(config, tables, arguments.workers)))
 
-        if config.bfloat16 and not uses_bfloat16(config):
-            print("this processor is not fast in bfloat16: the trials take float32, and twice the time")
-        storage = open_study(config, new_start=True)
-        others = [row for row in _over(storage).values() if row.get("workers", arguments.workers) != arguments.workers]
-        if others:
-            print(f"{len(others)} trials were run with another WORKERS; those of now are not compared with them")
-        code = supervise(arguments.workers, sys.argv[1:])
-        if code == 0:
-            failed = sum(row["state"] == ERROR for row in _over(storage).values())
-            print(f"{storage.table}: every trial is over" + f"; {failed} ended in an error" * bool(failed))
-    except (CheckpointError, ConfigError, NoFacesError, TableError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        code = INTERRUPTED
+    code = run_command(run, EXPECTED)
     if code == INTERRUPTED and not arguments.worker:
         print("stopped; `make experiments` goes on from here", file=sys.stderr)
-    sys.exit(abs(code))
+    return code
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

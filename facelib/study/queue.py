@@ -1,120 +1,216 @@
-"""Which trial is next: taken, recorded, and taken again when the process that ran it was killed.
+"""The queue of `make experiments`: an Optuna study (Akiba et al. 2019, KDD) in a file, which processes share.
 
-A worker holds the lock of its trial while it runs it. The system frees that lock when the process ends, however it
-ends, so a running trial whose lock is free was killed: it is marked failed and comes up again. Whoever takes or records
-a trial holds the lock of the queue meanwhile. Nothing depends on clocks.
+The table says which trials are over, and the queue holds the others: Optuna hands each to one process, and queues it
+again when that process was killed. At each start the queue is filled anew, because Optuna takes nothing out of a queue
+again, as ONLY wants it, and does not run again what failed or was stopped.
 """
 
-import fcntl
-from typing import NamedTuple
+import time
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
 
+from facelib.locks import LOCK, hold
 from facelib.study import plan
-from facelib.study.storage import (
-    SEARCH,
-    Storage,
-    add_row,
-    all_trials,
-    distributions,
-    exclusive,
-    over,
-    save_table,
-    trial_in,
-)
-from facelib.study.table import COMPLETE, ERROR
+from facelib.study.summary import machine_seconds, searched
+from facelib.study.table import COMPLETE, ERROR, add_row, check_study, read_table, trial_of
 
+try:
+    import optuna
+    from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+    from optuna.trial import TrialState
+    from sqlalchemy.exc import SQLAlchemyError
+except ImportError:
+    raise ImportError("Optuna is not installed: pip install -e '.[experiments]'") from None
+
+NAME = "queue"  # of the Optuna study
+HEARTBEAT, GRACE = 10, 60  # seconds: a process says so often that it lives, and counts as killed after so many
+BUSY_SECONDS = 60  # to wait for a file that another program writes
 MOST_KILLS = 3  # of one trial; then it is given up until the next start
 STARTUP_TRIALS = 4  # of the search, drawn at random before the sampler has a say
+PASSING = ("is locked", "disk is full", "disk I/O error", "readonly database", "unable to open")  # SQLite says so
 
 
-class Claim(NamedTuple):
-    """A trial that this process runs."""
-
-    trial: plan.Trial
-    ticket: object  # optuna.Trial
-    optuna_study: object
-    lock: object  # open file; closing it frees the trial
+class QueueError(ValueError):
+    """A queue that cannot be used; the message names the file and says what to do."""
 
 
-def claim(storage: Storage, tables) -> Claim | None:
-    """Take the next trial of `tables` (names, SEARCH among them); None where each is over or taken."""
-    from optuna.samplers import TPESampler
+@contextmanager
+def explaining(path: Path):
+    """Say what to do where the body cannot use the queue at `path`.
 
-    with exclusive(storage.path, storage.table):
-        _fail_killed(storage)
-        done = over(storage)
-        busy = {trial_in(t) for t in all_trials(storage) if t.state.name == "RUNNING"}
-        for trial in plan.declared([name for name in tables if name != SEARCH]):
-            if trial not in done and trial not in busy:
-                storage.tables.enqueue_trial({})
-                return _take(storage, storage.tables, storage.tables.ask(), trial)
-        if SEARCH not in tables:
-            return None
-        trials = storage.search.get_trials(deepcopy=False)
-        cut_short = [t.params for t in trials if trial_in(t) and trial_in(t) not in done and trial_in(t) not in busy]
-        if cut_short:
-            if not any(t.state.name == "WAITING" for t in trials):
-                storage.search.enqueue_trial(cut_short[0])
-        elif len({trial_in(t) for t in trials} & {*done, *busy}) >= plan.SEARCH_TRIALS:
-            return None
-        storage.search.sampler = TPESampler(seed=len(trials), n_startup_trials=STARTUP_TRIALS)  # one seed would repeat
-        ticket = storage.search.ask(distributions())
-        settings = plan.settings_of(" ".join(f"{name}={value:.4g}" for name, value in ticket.params.items()))
-        return _take(storage, storage.search, ticket, plan.Trial(settings, plan.SEEDS[0]))
-
-
-def _take(storage, optuna_study, ticket, trial):
-    lock = open(_lock_path(storage, optuna_study, ticket), "w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    for name, value in {**trial._asdict(), "start": storage.start}.items():
-        ticket.set_user_attr(name, value)
-    return Claim(trial, ticket, optuna_study, lock)
-
-
-def record(storage: Storage, claimed: Claim, row: dict | None) -> None:
-    """Say what came out of a trial, and write the table; with None it was interrupted, and comes up again."""
-    with exclusive(storage.path, storage.table), claimed.lock:
-        claimed.ticket.set_user_attr(*(("row", {**row, **storage.identity}) if row else ("interrupted", True)))
-        if row and row["state"] == COMPLETE:
-            claimed.optuna_study.tell(claimed.ticket, row["validation_roc_auc"])
+    Raises:
+        QueueError: the file is busy, damaged or of another version of Optuna, or the disk is full.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.OptunaError) as error:
+        cause = error if isinstance(error, SQLAlchemyError) else error.__cause__ or error
+        reason = str(cause).partition("\n")[0]
+        if any(words in reason for words in PASSING):
+            remedy = f"cannot be used now ({reason}): free it, its folder or its disk, and start again"
         else:
-            claimed.optuna_study.tell(claimed.ticket, state=_fail())
-        save_table(storage)
-        _lock_path(storage, claimed.optuna_study, claimed.ticket).unlink()
+            remedy = f"is no queue of this version of Optuna ({reason}): remove it, and start again"
+        raise QueueError(f"{path} {remedy}; nothing is lost") from None
 
 
-def _fail_killed(storage):
-    for part in (storage.tables, storage.search):
-        for ticket in part.get_trials(deepcopy=False):
-            if ticket.state.name != "RUNNING":
-                continue
-            path = _lock_path(storage, part, ticket)
-            with open(path, "a") as lock:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
-                part.tell(ticket.number, state=_fail())
-                path.unlink()
-            _give_up_if_hopeless(storage, trial_in(ticket))
+def fill_queue(path: Path, table: Path, identity: dict, tables: list[str]) -> None:
+    """Queue the trials of `tables` that are not over, in the order of the plan; no process may use the queue meanwhile.
+
+    Trials of the search that were begun keep their settings.
+
+    Args:
+        table: the CSV file with the trials that are over.
+        identity: what all trials of the study have in common, see `trial.identify_study`.
+        tables: names, and plan.SEARCHED for the search.
+
+    Raises:
+        TableError: the table cannot be read, or is of another study.
+    """
+    for row in read_table(table):
+        check_study(row, identity, str(table))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    storage, begun = _open(path), []
+    if NAME in optuna.get_all_study_names(storage):
+        old = optuna.load_study(study_name=NAME, storage=storage)
+        if old.user_attrs.get("identity") == identity:
+            begun = [plan.Trial(*trial) for trial in old.user_attrs["begun"]]
+            begun += [trial_in(ticket) for ticket in old.get_trials(deepcopy=False)]
+        optuna.delete_study(study_name=NAME, storage=storage)
+    study = optuna.create_study(study_name=NAME, storage=storage, direction="maximize")
+    trials = plan.declared([name for name in tables if name != plan.SEARCHED])
+    attributes = {
+        "table": str(table),
+        "lock": str(path.with_name(f"{table.stem}-row{LOCK}")),
+        "trials": len(trials) + plan.SEARCH_TRIALS * (plan.SEARCHED in tables),
+        "begun": [trial for trial in begun if plan.is_searched(trial)],
+        "identity": identity,
+    }
+    for name, value in attributes.items():
+        study.set_user_attr(name, value)
+
+    over = _over(attributes)
+    for fields in [trial._asdict() for trial in trials if trial not in over]:
+        study.enqueue_trial(fields, user_attrs=fields)
+    if plan.SEARCHED in tables:
+        begun = [trial for trial in (*begun, *map(trial_of, _rows(attributes))) if plan.is_searched(trial)]
+        for fields in [trial._asdict() for trial in begun if trial not in over]:
+            study.enqueue_trial(fields, user_attrs=fields, skip_if_exists=True)
+        for number in range(len({*begun}), plan.SEARCH_TRIALS):
+            study.enqueue_trial({"slot": number}, user_attrs={"slot": number})
 
 
-def _give_up_if_hopeless(storage, trial):
-    kills = [
-        t for t in all_trials(storage)
-        if trial_in(t) == trial and t.state.name == "FAIL" and t.user_attrs.get("start") == storage.start
-        and not {"row", "interrupted"} & t.user_attrs.keys()
-    ]  # fmt: skip
-    if trial and len(kills) >= MOST_KILLS:
-        reason = f"killed {len(kills)} times, likely for want of memory"
-        row = {"settings": trial.settings, "seed": trial.seed, "state": ERROR, "reason": reason, **storage.identity}
-        add_row(storage, row, start=storage.start)
+def open_queue(path: Path) -> optuna.Study:
+    """The queue that `fill_queue` left at `path`."""
+    return optuna.load_study(study_name=NAME, storage=_open(path))
 
 
-def _fail():
-    from optuna.trial import TrialState
+def wait_for_trial(study: optuna.Study) -> bool:
+    """Whether a trial waits to be run; returns when one does, or when none is left that could come back."""
+    while True:
+        optuna.storages.fail_stale_trials(study)
+        states = {ticket.state for ticket in study.get_trials(deepcopy=False)}
+        if TrialState.WAITING in states or TrialState.RUNNING not in states:
+            return TrialState.WAITING in states
+        time.sleep(HEARTBEAT)
 
-    return TrialState.FAIL
+
+def run_next(study: optuna.Study, run) -> dict | None:
+    """Run the next trial and put its row into the table; returns it, or None where others were faster.
+
+    Args:
+        run: function from a plan.Trial to its row, without the identity of the study.
+
+    Raises:
+        TableError: the table cannot be read. UnwritableError: it cannot be written.
+    """
+    attributes, rows = study.user_attrs, []
+
+    def objective(ticket):
+        if not ticket.user_attrs:  # nothing was left, and Optuna made a trial of its own
+            raise optuna.TrialPruned
+        if "settings" not in ticket.user_attrs:
+            ticket.set_user_attr("settings", draw_settings(_rows(attributes), ticket.user_attrs["slot"]))
+        trial = trial_in(ticket)
+        row = _over(attributes).get(trial)  # of a process that was killed when it had put it there
+        if row is None:
+            row = run(trial) | attributes["identity"]
+            _add_row(attributes, row)
+            rows.append(row)
+        return row["validation_roc_auc"] if row["state"] == COMPLETE else None
+
+    try:
+        study.optimize(objective, n_trials=1)
+    except Exception:
+        if not rows:  # else Optuna cannot note a figure that is kept: the file is busy, or the machine slept too long
+            raise
+    return rows[0] if rows else None
 
 
-def _lock_path(storage, optuna_study, ticket):
-    return storage.path.with_name(f"{storage.path.stem}-{optuna_study.study_name}-{ticket.number}.lock")
+def draw_settings(rows: list[dict], slot: int) -> str:
+    """The settings of trial number `slot` of the search, a function of that and of what came out in `rows`."""
+    space = {
+        name: optuna.distributions.FloatDistribution(low, high, log=log)
+        for name, (low, high, log) in plan.SEARCH.items()
+    }
+    sampler = optuna.samplers.TPESampler(seed=slot, n_startup_trials=STARTUP_TRIALS)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    for row in searched(rows):
+        params, value = {name: row[name] for name in space}, row["validation_roc_auc"]
+        study.add_trial(optuna.create_trial(params=params, distributions=space, value=value))
+    settings, known = None, {row["settings"] for row in rows}
+    while settings is None or settings in known:
+        params = study.ask(space).params
+        settings = plan.settings_of(" ".join(f"{name}={value:.4g}" for name, value in params.items()))
+    return settings
+
+
+def describe_progress(study: optuna.Study) -> str:
+    """Which trial of how many begins, and the time left, as trials so far took longer or shorter than expected."""
+    left = study.get_trials(deepcopy=False, states=(TrialState.WAITING, TrialState.RUNNING))
+    waiting = sum(ticket.state == TrialState.WAITING for ticket in left)
+    over = _over(study.user_attrs)
+    measured = [(machine_seconds(row), plan.minutes_of(trial)) for trial, row in over.items() if row["seconds"]]
+    seconds, length = (sum(column) for column in zip(*measured, strict=True)) if measured else (60, 1)
+    hours = sum(plan.minutes_of(trial_in(ticket)) for ticket in left) * seconds / length / 3600
+    trials = study.user_attrs["trials"]
+    return f"trial {trials - waiting} of {trials}, about {hours:.1f} h left"
+
+
+def trial_in(ticket) -> plan.Trial:
+    """The trial that an Optuna trial is about; the base where the search has not drawn its settings yet."""
+    return plan.Trial(ticket.user_attrs.get("settings", ""), ticket.user_attrs.get("seed", plan.SEEDS[0]))
+
+
+def _rows(attributes):
+    rows = read_table(Path(attributes["table"]))
+    return [row for row in rows if row["recipe"] == attributes["identity"]["recipe"]]
+
+
+def _over(attributes):
+    return {trial_of(row): row for row in _rows(attributes) if row["state"] != ERROR}
+
+
+def _add_row(attributes, row):
+    with hold(Path(attributes["lock"]), "a trial that is over"):
+        add_row(Path(attributes["table"]), row)
+
+
+def _open(path):
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # what has to do with heartbeats
+    beats = {"heartbeat_interval": HEARTBEAT, "grace_period": GRACE, "heartbeat_stale_trial_callback": _come_back}
+    try:
+        return RDBStorage(f"sqlite:///{path}", {"connect_args": {"timeout": BUSY_SECONDS}}, **beats)
+    except RuntimeError as error:  # written by another version
+        raise optuna.exceptions.StorageInternalError(error) from None
+
+
+def _come_back(study, ticket):
+    retry = RetryHeartbeatStaleTrialCallback(max_retry=MOST_KILLS - 1)
+    kills = len(retry.retry_history(ticket)) + 1
+    retry(study, ticket)
+    if kills == MOST_KILLS and "settings" in ticket.user_attrs:
+        row = trial_in(ticket)._asdict() | study.user_attrs["identity"]
+        row |= {"state": ERROR, "reason": f"killed {kills} times, likely for want of memory"}
+        _add_row(study.user_attrs, row)

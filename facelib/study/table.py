@@ -30,6 +30,7 @@ SHARES = (
     "active_share", "test_accuracy", "test_best_accuracy", "test_roc_auc", "joined_test_accuracy",
     "joined_test_best_accuracy", "joined_test_roc_auc",
 )  # fmt: skip
+REMEDY = "mend it, or move it away to start anew"
 SETTINGS = re.compile(r"([a-z_0-9]+=[\w.+-]+( |$))*")
 
 
@@ -72,6 +73,11 @@ def write_table(path: Path, rows: list[dict]) -> None:
     write_atomically(path, content.getvalue())
 
 
+def add_row(path: Path, row: dict) -> None:
+    """Write `row` to the table at `path`, in the place of one of the same trial and recipe; no other may write it."""
+    write_table(path, [*(other for other in read_table(path) if _key(other) != _key(row)), row])
+
+
 def _key(row):
     return *trial_of(row), row["recipe"]
 
@@ -86,49 +92,59 @@ def read_table(path: Path) -> list[dict]:
     """The rows of `path` by column, numbers as numbers and None where empty; no rows where there is no file.
 
     Raises:
-        TableError: the file is no such table, or a line has a value that cannot be.
+        TableError: the file is no such table, or a line has a value that cannot be; the message says what to do.
     """
     try:
         lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
     except FileNotFoundError:
         return []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TableError(f"{path}: cannot be read as a table: {error}") from None
-    missing = [name for name in COLUMNS if name not in (lines[0] if lines else [])]
-    if missing:
-        raise TableError(f"{path}, line 1: no column {', '.join(missing)}: move it away to start anew")
-    rows, seen = [], set()
-    for number, fields in enumerate(lines[1:], 2):
-        row = _row(f"{path}, line {number}", lines[0], fields)
-        if _key(row) in seen:
-            raise TableError(f"{path}, line {number}: a second row for settings {row['settings']!r}, {row['seed']}")
-        seen.add(_key(row))
-        rows.append(row)
-    return rows
+    except OSError as error:
+        raise TableError(f"{path} cannot be read: {error.strerror}; allow it, or move it away to start anew") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise TableError(f"{path} cannot be read as a table: {error}; {REMEDY}") from None
+    header, rows, place = lines[0] if lines else [], {}, f"{path}, line 1"
+    try:
+        _check_header(header)
+        for number, fields in enumerate(lines[1:], 2):
+            place = f"{path}, line {number}"
+            row = _row(header, fields)
+            if _key(row) in rows:
+                raise ValueError(f"a second row for settings {row['settings']!r}, {row['seed']}")
+            rows[_key(row)] = row
+    except ValueError as error:
+        raise TableError(f"{place}: {error}; {REMEDY}") from None
+    return list(rows.values())
 
 
-def _row(place, header, fields):
+def _check_header(header):
+    missing, unknown = ([name for name in a if name not in b] for a, b in ((COLUMNS, header), (header, COLUMNS)))
+    if missing or unknown:
+        what = f"no column {', '.join(missing)}" if missing else f"unknown column {', '.join(unknown)}"
+        raise ValueError(f"{what}, so it is of another version of facelib")
+
+
+def _row(header, fields):
     if len(fields) != len(header):
-        raise TableError(f"{place}: {len(fields)} fields, and the header has {len(header)}")
+        raise ValueError(f"{len(fields)} fields, and the header has {len(header)}")
     texts, row = dict(zip(header, fields, strict=True)), {}
     for name, kind in COLUMNS.items():
         try:
             row[name] = None if kind is not str and not texts[name] else kind(texts[name])
         except ValueError:
-            raise TableError(f"{place}: {name} is {texts[name]!r}, which is no number") from None
+            raise ValueError(f"{name} is {texts[name]!r}, which is no number") from None
         if kind is float and row[name] is not None and not math.isfinite(row[name]):
-            raise TableError(f"{place}: {name} is {texts[name]!r}, which is not finite")
+            raise ValueError(f"{name} is {texts[name]!r}, which is not finite")
     for name in SHARES:
         if row[name] is not None and not 0 <= row[name] <= 1:
-            raise TableError(f"{place}: {name} is {row[name]}, and lies between 0 and 1")
+            raise ValueError(f"{name} is {row[name]}, and lies between 0 and 1")
     if row["state"] not in STATES:
-        raise TableError(f"{place}: state is {row['state']!r}, one of {', '.join(STATES)}")
+        raise ValueError(f"state is {row['state']!r}, one of {', '.join(STATES)}")
     if not SETTINGS.fullmatch(row["settings"]):
-        raise TableError(f"{place}: settings are {row['settings']!r}, expected key=value")
+        raise ValueError(f"settings are {row['settings']!r}, expected key=value")
     needed = ("seed", "format", "recipe") + (SHARES[:2] if row["state"] == COMPLETE else ())
     for name in needed:
         if row[name] is None:
-            raise TableError(f"{place}: {name} is empty")
+            raise ValueError(f"{name} is empty")
     return row
 
 

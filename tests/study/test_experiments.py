@@ -1,10 +1,13 @@
 """The command, with trials that are made up; `test_trial` has real ones, `test_queue` killed ones."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -12,33 +15,35 @@ import tiny_study
 from tiny_study import ORDER, finished
 
 from facelib.config import ROOT
+from facelib.locks import LOCK
 from facelib.study import __main__ as experiments
 from facelib.study import plan
 from facelib.study import trial as trial_module
 from facelib.study.plan import Trial
-from facelib.study.table import TableError, read_table, table_path, trial_of
+from facelib.study.table import read_table, table_path, trial_of
 
 pytest.importorskip("optuna")
 
+from facelib.study import queue  # noqa: E402
+
 # a worker as `make experiments` starts it, whose trials are made up; it can be killed in the middle of the first one
 WORKER = f"""
-import sys, time
+import sys, time, types
 sys.path[:0] = [{str(ROOT)!r}, {str(Path(tiny_study.__file__).parent)!r}]
 from pathlib import Path
 import tiny_study
 from facelib import config
 from facelib.study import __main__ as experiments
-from facelib.study import trial as trial_module
 for patch in tiny_study.PATCHES:
     setattr(*patch)
 config.ROOT = Path(sys.argv[1])
-trial_module.identify_study = lambda data: tiny_study.IDENTITY
 def run_trial(trial, *_):
     print("running", flush=True)
     time.sleep(600)
-trial_module.run_trial = run_trial
+trial = types.SimpleNamespace(run_trial=run_trial, processor=lambda: "")  # without TensorFlow, which takes seconds
+sys.modules["facelib.study.trial"], experiments.load_tensorflow = trial, lambda: None
 sys.argv[1:] = sys.argv[2:]
-experiments.main()
+sys.exit(experiments.main())
 """
 
 
@@ -49,13 +54,19 @@ def config(project, monkeypatch):
         monkeypatch.setattr(*patch)
     monkeypatch.setattr(trial_module, "identify_study", lambda data: tiny_study.IDENTITY)
     monkeypatch.setattr(trial_module, "run_trial", lambda trial, *_: finished(trial))
+    monkeypatch.setattr(experiments, "keep", lambda *_: None)
     return plan.configure(Trial("", 7), "drawn")
+
+
+def start(config, *tables):
+    queue.fill_queue(experiments.queue_path(config), table_path(config), tiny_study.IDENTITY, tables)
 
 
 def test_work_runs_one_trial_at_a_time_until_nothing_is_left(config, capsys):
     codes = []
+    start(config, *tiny_study.EVERYTHING)
     while not codes or codes[-1] == 0:
-        codes.append(experiments.work(config, tiny_study.EVERYTHING, workers=2))
+        codes.append(experiments.work(config, workers=2))
     assert codes == [0] * 8 + [experiments.NOTHING_LEFT]
     rows = read_table(table_path(config))
     assert len(rows) == 8 and all(row["workers"] == 2 for row in rows)
@@ -68,7 +79,8 @@ def test_work_runs_one_trial_at_a_time_until_nothing_is_left(config, capsys):
 def test_a_failed_trial_does_not_stop_the_study(config, monkeypatch, capsys):
     broken = finished(ORDER[0], state="failed", reason="the loss is not finite at step 3", validation_roc_auc=None)
     monkeypatch.setattr(trial_module, "run_trial", lambda trial, *_: broken | trial._asdict())
-    assert [experiments.work(config, ["loss"]) for _ in range(5)] == [0, 0, 0, 0, experiments.NOTHING_LEFT]
+    start(config, "loss")
+    assert [experiments.work(config) for _ in range(5)] == [0, 0, 0, 0, experiments.NOTHING_LEFT]
     assert {row["reason"] for row in read_table(table_path(config))} == {"the loss is not finite at step 3"}
     assert "  failed: the loss is not finite at step 3" in capsys.readouterr().out
 
@@ -81,7 +93,8 @@ def test_only_the_minutes_are_shown_the_test_pairs(config, monkeypatch):
         return finished(trial)
 
     monkeypatch.setattr(trial_module, "run_trial", run_trial)
-    while experiments.work(config, tiny_study.EVERYTHING) == 0:
+    start(config, *tiny_study.EVERYTHING)
+    while experiments.work(config) == 0:
         pass
     assert [trial for trial in shown if shown[trial]] == [ORDER[0], ORDER[2]]
     assert len(shown) == 8
@@ -99,16 +112,18 @@ def test_a_trial_that_is_killed_before_it_is_recorded_is_not_trained_again(confi
     def killed(*_):
         raise MemoryError
 
-    kept, record = [], experiments.record
+    kept, add_row = [], queue.add_row
     monkeypatch.setattr(trial_module, "run_trial", run_trial)
-    monkeypatch.setattr(experiments, "record", killed)
+    monkeypatch.setattr(queue, "add_row", killed)
+    start(config, "loss")
     with pytest.raises(MemoryError):
-        experiments.work(config, ["loss"])
+        experiments.work(config)
     assert (folders[0] / "last.npz").exists()
-    monkeypatch.setattr(experiments, "record", lambda *given: kept.append(folders[0].exists()) or record(*given))
-    assert experiments.work(config, ["loss"]) == 0
+    monkeypatch.setattr(queue, "add_row", lambda *given: kept.append(folders[0].exists()) or add_row(*given))
+    start(config, "loss")
+    assert experiments.work(config) == 0
     assert folders[0] == folders[1] and kept == [True] and not folders[0].exists()
-    assert experiments.work(config, ["loss"]) == 0
+    assert experiments.work(config) == 0
     assert folders[2] != folders[0]
 
 
@@ -119,11 +134,16 @@ def test_a_trial_goes_on_only_where_it_is_computed_as_it_was_begun(config, monke
         folders.append(folder)
         raise KeyboardInterrupt
 
+    def stop(workers):
+        start(config, "loss")
+        with pytest.raises(KeyboardInterrupt):
+            experiments.work(config, workers)
+
     monkeypatch.setattr(trial_module, "run_trial", interrupted)
     for workers in (1, 2, 1):
-        experiments.work(config, ["loss"], workers)
+        stop(workers)
     monkeypatch.setattr(trial_module, "processor", lambda: "another")
-    experiments.work(config, ["loss"])
+    stop(1)
     assert folders[0] == folders[2] and len(set(folders)) == 3
 
 
@@ -137,78 +157,69 @@ def test_a_batch_that_broke_a_trial_is_kept(config, monkeypatch):
 
     folders = []
     monkeypatch.setattr(trial_module, "run_trial", failed)
-    assert [experiments.work(config, ["loss"]) for _ in range(2)] == [0, 0]
+    start(config, "loss")
+    assert [experiments.work(config) for _ in range(2)] == [0, 0]
     assert sorted(path.name for path in (folders[0] / "run").iterdir()) == ["last.npz", "step_3.npz"]
     assert not folders[1].exists()
 
 
-def test_a_storage_that_another_program_holds_is_one_message(config, monkeypatch):
-    import sqlite3
-
-    monkeypatch.setattr("facelib.study.storage.BUSY_SECONDS", 0.1)
-    storage = experiments.open_study(config)
-    database = sqlite3.connect(storage.path, isolation_level=None)
-    database.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(TableError, match="cannot be used now .*nothing is lost"):
-        experiments._progress(storage, ["loss"])
-    database.close()
-    assert "trial 1 of 4" in experiments._progress(storage, ["loss"])
-
-
-def test_an_interrupted_trial_comes_up_again(config, monkeypatch):
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    run_trial = trial_module.run_trial
-    monkeypatch.setattr(trial_module, "run_trial", interrupted)
-    assert experiments.work(config, ["loss"]) == experiments.INTERRUPTED
-    monkeypatch.setattr(trial_module, "run_trial", run_trial)
-    assert experiments.work(config, ["loss"]) == 0
-    assert [trial_of(row) for row in read_table(table_path(config))] == [ORDER[0]]
-
-
 @pytest.fixture
-def start(project, tmp_path):
-    """Function that starts a worker process and waits until it is in the middle of a trial."""
+def start_worker(project, tmp_path):
+    """Function that starts a worker process; with `wait`, it returns when that is in the middle of a trial."""
     script = tmp_path / "worker.py"
     script.write_text(textwrap.dedent(WORKER))
     started = []
 
-    def start_worker():
+    def start_worker(wait=True):
         command = [sys.executable, str(script), str(project), "--data", "drawn", "--worker"]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        process = subprocess.Popen(command, text=True, **pipes)
         started.append(process)
-        assert "running\n" in iter(process.stdout.readline, "")
+        if wait:
+            assert "running\n" in iter(process.stdout.readline, "")
         return process
 
     yield start_worker
     for process in started:
         process.kill()
         process.wait()
-        process.stdout.close()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            pipe.close()
 
 
-def test_a_worker_that_is_killed_in_the_middle_loses_no_finished_trial(config, start):
-    assert experiments.work(config, tiny_study.EVERYTHING) == 0
+def test_a_worker_that_is_killed_in_the_middle_loses_no_finished_trial(config, start_worker):
+    start(config, *tiny_study.EVERYTHING)
+    assert experiments.work(config) == 0
     before = read_table(table_path(config))
-    process = start()
+    process = start_worker()
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    storage = experiments.open_study(config, new_start=True)
-    while experiments.work(config, tiny_study.EVERYTHING) == 0:
-        pass
-    rows = read_table(table_path(config))
-    assert before[0] in rows and len(rows) == 8
-    killed = [t for t in storage.tables.get_trials() if t.state.name == "FAIL"]
-    assert [t.user_attrs["settings"] for t in killed] == [ORDER[1].settings]
+    begun = queue.open_queue(experiments.queue_path(config)).get_trials(deepcopy=False)
+    assert [trial.state.name for trial in begun[:3]] == ["COMPLETE", "RUNNING", "WAITING"]
+    start(config, *tiny_study.EVERYTHING)
+    assert experiments.work(config) == 0
+    assert [trial_of(row) for row in read_table(table_path(config))] == ORDER[:2]
+    assert before[0] in read_table(table_path(config))
 
 
-def test_a_worker_ends_and_gives_its_trial_back_when_the_parent_is_gone(config, start):
-    process = start()
+def test_a_worker_ends_without_a_word_when_the_parent_is_gone(config, start_worker):
+    start(config, "loss")
+    process = start_worker()
     process.stdin.close()  # as the system does for a process that was killed
-    assert process.wait(60) == experiments.INTERRUPTED
-    assert experiments.work(config, tiny_study.EVERYTHING) == 0
+    assert process.wait(60) == experiments.INTERRUPTED and process.stderr.read() == ""
+    assert queue.open_queue(experiments.queue_path(config)).trials[0].state.name == "FAIL"
+    start(config, "loss")
+    assert experiments.work(config) == 0
     assert [trial_of(row) for row in read_table(table_path(config))] == [ORDER[0]]
+
+
+def test_what_a_worker_cannot_use_is_one_line(config, start_worker):
+    path = experiments.queue_path(config)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"no database at all, but text")
+    process = start_worker(wait=False)
+    (line,) = process.stderr.read().splitlines()
+    assert process.wait() == 1 and line.startswith(f"error: {path} is no queue of this version of Optuna")
 
 
 # the command
@@ -252,29 +263,61 @@ def test_several_workers_share_the_cores(workers, tmp_path, monkeypatch):
     assert (tmp_path / "threads").read_text().split() == ["4", os.devnull] * 2
 
 
+def test_workers_are_told_to_end_when_the_command_is_interrupted(workers):
+    count = workers("cat; exit 130")  # until the end of the pipe
+    threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        experiments.supervise(2, [])
+    assert count() == 2
+
+
+def test_a_new_start_waits_for_the_workers_of_one_that_was_killed(tmp_path):
+    lock, pid = tmp_path / LOCK, tmp_path / "pid"
+    worker = tmp_path / "python"
+    worker.write_text(f"#!/bin/sh\necho $$ > {pid}.tmp && mv {pid}.tmp {pid}\nexec sleep 600\n")
+    worker.chmod(0o755)
+    script = f"""
+import sys; from pathlib import Path; from facelib.locks import keep
+from facelib.study.__main__ import supervise
+keep(Path({str(lock)!r}), "make experiments"); sys.executable = {str(worker)!r}; supervise(1, [])
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT)
+    while not pid.exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    with open(lock) as file:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.kill(int(pid.read_text()), signal.SIGKILL)
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
 def call(monkeypatch, *arguments):
     monkeypatch.setattr(sys, "argv", ["experiments", "--data", "drawn", *arguments])
-    with pytest.raises(SystemExit) as end:
-        experiments.main()
-    return end.value.code
+    try:
+        return experiments.main()
+    except SystemExit as end:
+        return end.code
 
 
 def test_list_shows_every_trial_and_its_state(config, monkeypatch, capsys):
-    experiments.work(config, ["loss"])
+    start(config, "loss")
+    experiments.work(config)
     capsys.readouterr()
-    monkeypatch.setattr(sys, "argv", ["experiments", "--data", "drawn", "--list"])
-    experiments.main()
+    assert call(monkeypatch, "--list") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "  0.7500  loss: base; minutes: 2 (seed 7)"
     assert lines[1] == "   to do  loss: hot (seed 7)" and len(lines) == 5
 
 
 def test_list_says_which_trials_are_of_an_earlier_recipe(config, monkeypatch, capsys):
-    experiments.work(config, ["loss"])
+    start(config, "loss")
+    experiments.work(config)
     capsys.readouterr()
-    monkeypatch.setattr(sys, "argv", ["experiments", "--data", "drawn", "--list"])
     monkeypatch.setattr(plan, "RECIPE", 2)
-    experiments.main()
+    assert call(monkeypatch, "--list") == 0
     assert capsys.readouterr().out.startswith("  0.7500  loss: base; minutes: 2 (seed 7), recipe 1: to do with 2\n")
 
 
@@ -282,25 +325,50 @@ def test_a_mistake_is_one_message(config, monkeypatch, capsys):
     assert call(monkeypatch, "--only", "los") == 2
     assert "no table 'los'; there are: loss, minutes, search" in capsys.readouterr().err
     assert call(monkeypatch, "--workers", "0") == 2
-    assert call(monkeypatch, "--data", "/no/such/folder").startswith("error: no data folder at /no/such/folder")
+    assert "--workers is at least 1" in capsys.readouterr().err
+    assert call(monkeypatch, "--data", "/no/such/folder") == 1
+    assert capsys.readouterr().err.startswith("error: no data folder at /no/such/folder")
     table_path(config).parent.mkdir(parents=True)
     table_path(config).write_text("settings\n")
-    assert "experiments-drawn.csv, line 1: no column seed" in call(monkeypatch)
+    assert call(monkeypatch) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and "experiments-drawn.csv, line 1: no column seed" in line
 
 
-def test_the_command_ends_well_where_everything_is_over(config, monkeypatch, capsys, workers):
-    while experiments.work(config, tiny_study.EVERYTHING) == 0:
+def test_a_mistake_of_ours_is_one_message_too(config, monkeypatch, capsys):
+    monkeypatch.setattr(trial_module, "identify_study", lambda data: 1 / 0)
+    assert call(monkeypatch) == 1
+    assert "error: ZeroDivisionError: division by zero (facelib/study/" in capsys.readouterr().err
+
+
+def test_the_command_queues_and_runs_what_is_not_over_and_says_so(config, monkeypatch, capsys, workers):
+    count = workers("exit 3")
+    assert call(monkeypatch, "--only", "loss") == 0 and count() == 1
+    study = queue.open_queue(experiments.queue_path(config))
+    assert [trial.user_attrs["settings"] for trial in study.trials] == ["", "gamma=128.0"] * 2
+    while experiments.work(config, workers=2) == 0:
         pass
-    workers("exit 3")
+    capsys.readouterr()
     assert call(monkeypatch) == 0
-    assert "experiments-drawn.csv: every trial is over\n" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "experiments-drawn.csv: every trial is over\n" in shown
+    assert "4 trials were run with another WORKERS" in shown
 
 
-def test_listing_needs_no_tensorflow(tmp_path):
+def test_a_command_that_is_stopped_says_that_it_goes_on(config, monkeypatch, capsys, workers):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiments, "supervise", stop)
+    assert call(monkeypatch) == 130
+    assert capsys.readouterr().err == "stopped; `make experiments` goes on from here\n"
+
+
+def test_listing_needs_neither_tensorflow_nor_optuna(tmp_path):
     script = """
 import sys; from pathlib import Path; from facelib import config; config.ROOT = Path(sys.argv.pop(1))
-from facelib.study.__main__ import main; main(); print('tensorflow' in sys.modules)
+from facelib.study.__main__ import main; main(); print({'tensorflow', 'optuna'} & {*sys.modules})
 """
     command = [sys.executable, "-c", script, tmp_path, "--data", "drawn", "--list"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.splitlines()[-1] == "False" and done.stderr == ""
+    assert done.stdout.splitlines()[-1] == "set()" and done.stderr == ""

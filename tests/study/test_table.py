@@ -6,6 +6,7 @@ from facelib.study.table import (
     COLUMNS,
     STUDY,
     TableError,
+    add_row,
     check_study,
     read_any_table,
     read_table,
@@ -53,7 +54,8 @@ def test_no_file_is_no_rows(path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("validation_roc_auc", "roc", "line 1: no column validation_roc_auc"),
+        ("validation_roc_auc", "roc", "line 1: no column validation_roc_auc, so it is of another version of facelib"),
+        ("bfloat16\n", "bfloat16,later\n", "line 1: unknown column later, so it is of another version of facelib"),
         ("0.75", "three", "line 2: validation_roc_auc is 'three', which is no number"),
         ("0.75", "nan", "line 2: validation_roc_auc is 'nan', which is not finite"),
         ("0.75", "-inf", "line 2: validation_roc_auc is '-inf', which is not finite"),
@@ -75,12 +77,19 @@ def test_a_table_that_somebody_broke_is_refused_with_file_and_line(path, old, ne
     with pytest.raises(TableError) as error:
         read_table(path)
     assert str(error.value).startswith(f"{path}, {message}")
+    assert str(error.value).endswith("; mend it, or move it away to start anew")
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"a,b\n1,2\n", b'"' + b"x" * 200_000 + b'"'])
 def test_what_is_no_table_at_all_is_refused(path, content):
     path.write_bytes(content)
-    with pytest.raises(TableError, match="experiments.csv"):
+    with pytest.raises(TableError, match="experiments.csv.* move it away to start anew$"):
+        read_table(path)
+
+
+def test_a_table_that_may_not_be_read_is_refused(path):
+    path.mkdir()
+    with pytest.raises(TableError, match="experiments.csv cannot be read: Is a directory; .* move it away"):
         read_table(path)
 
 
@@ -88,6 +97,14 @@ def test_a_trial_that_is_listed_twice_is_refused(path):
     write_table(path, [row("gamma=32"), row("gamma=32", roc_auc=0.5)])
     with pytest.raises(TableError, match="line 3: a second row for settings 'gamma=32'"):
         read_table(path)
+
+
+def test_a_row_takes_the_place_of_one_of_the_same_trial_and_recipe(path):
+    add_row(path, row("gamma=32", state="error", roc_auc=None))
+    for added in (row("gamma=32", 8), row("gamma=32", recipe=plan.RECIPE - 1), row("gamma=32", roc_auc=0.5)):
+        add_row(path, added)
+    figures = [(each["seed"], each["recipe"] - plan.RECIPE, each["validation_roc_auc"]) for each in read_table(path)]
+    assert figures == [(7, -1, 0.75), (7, 0, 0.5), (8, 0, 0.75)]
 
 
 def test_a_trial_has_a_row_for_each_recipe(path):
