@@ -48,7 +48,7 @@ def test_both_answers_are_answers(run, faces):
         f"The threshold was chosen for the best accuracy on {verdict.basis.pairs} pairs of 9 people who were held\n"
         f"out from training (photographs); of 324 pairs of two of them it accepts {verdict.validation_far:.2%}.\n"
     )
-    assert f"model {verdict.model}, profile smoke" in out
+    assert f"model {verdict.model} (network and texture, normalised), profile smoke" in out
 
 
 def test_the_answer_for_programs_holds_all_of_it(run, faces):
