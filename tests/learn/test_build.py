@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import itertools
 import json
 
@@ -337,7 +338,13 @@ def test_a_run_that_was_begun_on_another_computer_is_not_gone_on_with(configure,
     assert not set(names()) & set(before)
 
 
-def test_a_run_is_named_by_every_setting_that_decides_its_weights(config):
+@pytest.fixture
+def code_stays(monkeypatch):
+    """While only settings change, the code is read and named once."""
+    monkeypatch.setattr(build, "digest_code", functools.cache(build.digest_code))
+
+
+def test_a_run_is_named_by_every_setting_that_decides_its_weights(config, code_stays):
     folder = build.training_folder(config, "digest")
     assert folder.parent == config.interim / "runs"
     assert folder == build.training_folder(config, "digest")
@@ -365,7 +372,7 @@ def test_a_run_is_named_by_the_code_that_decides_its_weights(config, check_named
     )
 
 
-def test_the_mean_face_is_named_by_what_decides_it(config):
+def test_the_mean_face_is_named_by_what_decides_it(config, code_stays):
     file = build.alignment_file(config, "digest")
     assert file == build.alignment_file(config, "digest") != build.alignment_file(config, "other digest")
     for field in dataclasses.fields(config):
