@@ -180,6 +180,7 @@ def test_what_failed_costs_its_own_comparison_only(tmp_path, capsys, monkeypatch
         raise SideError("bench.nothing:here: ValueError: no")
 
     monkeypatch.setitem(ROWS, "shares", [Case("shares of a step", 1, broken)])
+    monkeypatch.setitem(ROWS, "gather", [Case("gather", 1, lambda *_: [SPEED])])  # which is measured above
     assert program.main(["--quick", "--only", "gather", "shares", "--json", str(tmp_path / "b.json")]) == 1
     printed = capsys.readouterr()
     assert "error: shares of a step, bench.nothing:here: ValueError: no" in printed.err
