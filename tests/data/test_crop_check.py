@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import write_image
 from PIL import Image
-from test_test_crop import COUNT, draw, frames, mean, remember
+from test_test_crop import COUNT, draw, frames, mean
 
 from facelib.checkpoint import CheckpointError, save_checkpoint
 from facelib.config import load_config
@@ -24,14 +24,6 @@ def crop(change=0, right=0, down=0):
     left, top, side = SQUARE
     square = (left - change + right, top - change + down, side + 2 * change)
     return MeanFace(cut(mean(frames()), square), 10.0, COUNT)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def align_once():
-    """Many tests compare the same faces: each is looked for in each once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(crop_check, "align", remember(crop_check.align))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -38,19 +38,6 @@ def mean(images):
     return np.mean(images, axis=(0, 3), dtype=np.float64)
 
 
-def remember(align):
-    """`align`, which looks once for what it is asked for again, whatever else is asked for meanwhile."""
-    found = {}
-
-    def ask(frame, face, *smallest):
-        key = frame.shape, frame.tobytes(), face.tobytes(), smallest
-        if key not in found:
-            found[key] = align(frame, face, *smallest)
-        return found[key]
-
-    return ask
-
-
 def write_test_set(folder, images, suffix="jpg"):
     """Test images and a list of pairs of one person, in the layout of LFW."""
     for number, pixels in enumerate(images):
@@ -189,12 +176,11 @@ def test_frames_that_are_too_small_or_flat_are_refused(noise):
 # of a configuration
 
 
-def test_the_crop_of_a_configuration_is_found_unless_it_is_given(tmp_path, monkeypatch):
+def test_the_crop_of_a_configuration_is_found_unless_it_is_given(tmp_path):
     config = write_test_set(tmp_path, frames())
     training = draw(COUNT, 112, (66, 60, 132))
     framing = find_test_crop(config, training)
     assert np.abs(np.subtract(framing.crop, (66, 60, 132))).max() <= 1
-    monkeypatch.setattr(test_crop, "align", remember(align))
     assert framing.crop == framing.found.crop == find_test_crop(config, training).crop
     np.testing.assert_allclose(framing.frame, mean(frames()), atol=3)  # JPEG
     np.testing.assert_allclose(framing.face, mean(training))
