@@ -1,5 +1,4 @@
 import dataclasses
-import functools
 import itertools
 import json
 
@@ -338,13 +337,7 @@ def test_a_run_that_was_begun_on_another_computer_is_not_gone_on_with(configure,
     assert not set(names()) & set(before)
 
 
-@pytest.fixture
-def code_stays(monkeypatch):
-    """While only settings change, the code is read and named once."""
-    monkeypatch.setattr(build, "digest_code", functools.cache(build.digest_code))
-
-
-def test_a_run_is_named_by_every_setting_that_decides_its_weights(config, code_stays):
+def test_a_run_is_named_by_every_setting_that_decides_its_weights(config):
     folder = build.training_folder(config, "digest")
     assert folder.parent == config.interim / "runs"
     assert folder == build.training_folder(config, "digest")
@@ -372,7 +365,7 @@ def test_a_run_is_named_by_the_code_that_decides_its_weights(config, check_named
     )
 
 
-def test_the_mean_face_is_named_by_what_decides_it(config, code_stays):
+def test_the_mean_face_is_named_by_what_decides_it(config):
     file = build.alignment_file(config, "digest")
     assert file == build.alignment_file(config, "digest") != build.alignment_file(config, "other digest")
     for field in dataclasses.fields(config):
