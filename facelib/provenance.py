@@ -1,6 +1,7 @@
 """What a result stands on, and the names of derived files: digests of code and settings, the computer, the commit."""
 
 import ast
+import functools
 import hashlib
 import json
 import os
@@ -32,6 +33,7 @@ def digest_code(*folders: str) -> str:
     return digest({str(path.relative_to(package)): _bare(path.read_text(encoding="utf-8")) for path in paths})
 
 
+@functools.cache  # a run names several files by the same modules, and most of the time goes here
 def _bare(source):
     # the code without comments, docstrings and layout
     tree = ast.parse(source)

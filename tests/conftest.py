@@ -9,6 +9,7 @@ import os
 os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "-1"}
 
+import gc
 import shutil
 import tempfile
 from pathlib import Path
@@ -21,6 +22,7 @@ from PIL import Image
 from facelib import config as config_module
 from facelib import provenance
 from facelib.config import PAIRS_FILE, TEST_FOLDER, TRAINING_FOLDER
+from facelib.locks import hold
 
 CROP = (60, 66, 130)  # of the test frames, where a test says nothing else
 
@@ -85,9 +87,19 @@ def set_tmpdir(monkeypatch):
     return choose
 
 
+# of the files, in order; the others follow
+LONGEST = ("test_pipeline", "test_pipeline_real", "test_training", "test_export", "test_fusion", "test_build")
+
+
 def pytest_collection_modifyitems(items):
     """Begin with the files that take longest, so that the others share the rest of the cores meanwhile."""
-    items.sort(key=lambda item: not item.path.name.startswith("test_pipeline"))
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
+
+def pytest_collection_finish():
+    """Take what was imported, a million objects, out of what is searched for garbage again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
@@ -215,16 +227,11 @@ def write_training(config):
     write_results(config, "01_eda", {"test_frame": [250, 250], "test_crop": CROP}, split.faces.digest)
 
 
-@pytest.fixture(scope="session")
-def trained_root(tmp_path_factory):
-    """A project root with what notebooks 06 and 09 leave for the profile smoke: 36 people, 9 of them held out.
-
-    Tests leave it as it is, or copy it.
-    """
+def write_trained_root(folder):
+    """Faces of 36 people in `folder`, 9 of whom are held out, and what 06 and 09 leave for the profile smoke."""
     from facelib.config import load_config
     from facelib.learn import networks
 
-    folder = tmp_path_factory.mktemp("trained")
     for person in range(36):
         for number in range(3):
             path = folder / "faces" / TRAINING_FOLDER / str(person) / f"{number}.png"
@@ -238,7 +245,21 @@ def trained_root(tmp_path_factory):
         patch.setattr(networks, "build_network", tiny_network)
         settings = "validation_share=0.25 embedding_size=6 texture_copies=1 texture_components=5 rareness_neighbours=3"
         write_training(load_config("smoke", str(folder / "faces"), settings))
-    return folder
+
+
+@pytest.fixture(scope="session")
+def trained_root(tmp_path_factory):
+    """A project root with what notebook 06 leaves for the profile smoke, of both streams: see `write_trained_root`.
+
+    All processes that run tests share it, and the first that needs it makes it. Tests leave it as it is, or copy it.
+    """
+    place = tmp_path_factory.getbasetemp()
+    place = place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
+    with hold(place / "trained.lock", "tests"):
+        if not (place / "trained.made").exists():
+            write_trained_root(place / "trained")
+            (place / "trained.made").touch()
+    return place / "trained"
 
 
 @pytest.fixture

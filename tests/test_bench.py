@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from conftest import tiny_network
 
 from bench import __main__ as program
 from bench.alternate import Row, Series, alternate, compare_memory, compare_speed
@@ -180,6 +181,7 @@ def test_what_failed_costs_its_own_comparison_only(tmp_path, capsys, monkeypatch
         raise SideError("bench.nothing:here: ValueError: no")
 
     monkeypatch.setitem(ROWS, "shares", [Case("shares of a step", 1, broken)])
+    monkeypatch.setitem(ROWS, "gather", [Case("gather", 1, lambda *_: [SPEED])])  # which is measured above
     assert program.main(["--quick", "--only", "gather", "shares", "--json", str(tmp_path / "b.json")]) == 1
     printed = capsys.readouterr()
     assert "error: shares of a step, bench.nothing:here: ValueError: no" in printed.err
@@ -228,11 +230,16 @@ def test_scores_in_batches_and_pair_by_pair_agree():
     np.testing.assert_allclose(pair_by_pair("residual", 6, 8, 4)(), scores[:4], atol=5e-3)
 
 
-def test_first_loss_of_the_plain_step_is_that_of_facelib(faces):
+def test_first_loss_of_the_plain_step_is_that_of_facelib(faces, monkeypatch):
+    """With a network that is compiled in no time: either side builds the same one."""
     from bench.steps import facelib_step, plain_step
+    from facelib.learn import networks
 
+    built = []
+    monkeypatch.setattr(networks, "build_network", lambda *given: built.append(given) or tiny_network(*given))
     ours = facelib_step(faces, "reference", 6, 3, "bfloat16=False")()
     assert ours > 0 and plain_step(faces, "reference", 6, 3)() == pytest.approx(ours, rel=1e-4)
+    assert built[0] == built[1] and len(built) == 2
 
 
 def test_parts_of_our_step_see_what_training_shows_the_network(faces, monkeypatch):

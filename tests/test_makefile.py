@@ -1,5 +1,6 @@
 """The Makefile: its targets, its messages, and what it makes again after a change, with a stand-in for Python."""
 
+import functools
 import os
 import re
 import shutil
@@ -9,13 +10,14 @@ import sys
 import pytest
 
 from facelib.config import PROFILES, ROOT
-from facelib.publish.depend import find_modules, read_notebook
+from facelib.publish.depend import find_modules, look_into, read_notebook
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 VARIABLES = dict(re.findall(r"^(\w+) := *(.*)$", MAKEFILE, re.MULTILINE))
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
 PATHS = [ROOT / "notebooks" / f"{name}.ipynb" for name in NOTEBOOKS]
-MODULES = {path.stem: find_modules(read_notebook(path), ROOT / "facelib") for path in PATHS}
+LOOK = functools.cache(look_into)
+MODULES = {path.stem: find_modules(read_notebook(path), ROOT / "facelib", LOOK) for path in PATHS}
 NEEDS = {  # whose results each reads
     "01_eda": [], "02_dataset": ["01_eda"], "03_loss_derivation": [], "04_model": ["02_dataset"],
     "05_mining": ["02_dataset"], "06_training": ["01_eda"], "07_lfw_test": ["01_eda", "06_training"],

@@ -14,6 +14,8 @@ from pypdf import PdfReader
 
 from facelib.config import ROOT
 
+pytestmark = pytest.mark.slow  # all of them need a whole run
+
 NOTEBOOKS = [path.stem for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]
 BANNERS = ("The faces here are drawn", "This run was given no photographs")  # above a page, in a notebook
 # Not on one thread, as other tests: the bytes have to be the same on every run also where all cores share the work.
@@ -128,7 +130,6 @@ def test_a_second_make_does_nothing(tree):
     assert times() == before
 
 
-@pytest.mark.slow
 def test_a_changed_plot_runs_again_without_training_and_gives_the_same_bytes(tree):
     before, trained = published(tree), trainings(tree)
     with open(tree / "facelib" / "show" / "plots.py", "a") as file:
@@ -143,7 +144,6 @@ def test_a_changed_plot_runs_again_without_training_and_gives_the_same_bytes(tre
     assert sorted(name for name in before if after[name] != before[name]) == named and after.keys() == before.keys()
 
 
-@pytest.mark.slow
 def test_a_changed_loss_trains_again_and_gives_the_same_bytes(tree):
     before, trained = published(tree), trainings(tree)
     with open(tree / "facelib" / "learn" / "losses.py", "a") as file:
@@ -161,7 +161,6 @@ def test_a_changed_loss_trains_again_and_gives_the_same_bytes(tree):
         assert old == new
 
 
-@pytest.mark.slow
 def test_the_hand_in_holds_one_notebook_that_runs_as_one(tree, tmp_path):
     with zipfile.ZipFile(tree / "reports" / "smoke" / "submission.zip") as file:
         assert sorted(file.namelist()) == ["facelib.html", "facelib.ipynb", "manifest.json", "report.pdf"]

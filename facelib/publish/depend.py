@@ -6,6 +6,7 @@ A notebook reads the results of an earlier one where its code, or a module that 
 
 import argparse
 import ast
+import functools
 import json
 from pathlib import Path
 
@@ -16,16 +17,27 @@ from facelib.files import write_atomically
 from facelib.publish import PublishingError, run
 
 
-def find_modules(tree: ast.Module, package: Path) -> dict[Path, ast.Module]:
-    """The files of `package` that the code `tree` imports, with what they import in turn, and their code."""
+def find_modules(tree: ast.Module, package: Path, look=None) -> dict[Path, ast.Module]:
+    """The files of `package` that the code `tree` imports, with what they import in turn, and their code.
+
+    Args:
+        look: `look_into`, or what remembers what it has found.
+    """
+    look = look or look_into
     found, pending = {}, _imported(ast.walk(tree), package)
     while pending:
         path = pending.pop()
-        found[path] = tree = read_module(path)
-        # `facelib.verify` imports when it is called
-        nodes = tree.body if path.name == "__init__.py" else ast.walk(tree)
-        pending |= _imported(nodes, package) - found.keys()
+        found[path], imported = look(path, package)
+        pending |= imported - found.keys()
     return found
+
+
+def look_into(path: Path, package: Path) -> tuple[ast.Module, set[Path]]:
+    """The code of a module of `package`, and the files of the package that it imports itself."""
+    tree = read_module(path)
+    # `facelib.verify` imports when it is called
+    nodes = tree.body if path.name == "__init__.py" else ast.walk(tree)
+    return tree, _imported(nodes, package)
 
 
 def _imported(nodes, package):
@@ -94,10 +106,10 @@ def describe(target: Path, notebooks: list[Path], package: Path) -> str:
     Raises:
         PublishingError: see `read_module` and `read_notebook`.
     """
-    rules, known = [], set()
+    rules, known, look = [], set(), functools.cache(look_into)
     for number, notebook in enumerate(notebooks):
         code = read_notebook(notebook)
-        modules = find_modules(code, package)
+        modules = find_modules(code, package, look)
         needs = find_needs([code, *modules.values()], [other.stem for other in notebooks[:number]])
         names = sorted(path.relative_to(package.parent).as_posix() for path in modules)
         known |= {*names}

@@ -40,6 +40,16 @@ def count_images(monkeypatch):
     return images
 
 
+@pytest.fixture
+def quick(monkeypatch):
+    """Noise, of the same numbers, in the place of faces: where it matters when they are drawn, not what they show."""
+
+    def draw(face, generator, *_):
+        return generator.integers(0, 256, (24, 24, 3), np.uint8)
+
+    monkeypatch.setattr(drawing, "draw_face", draw)
+
+
 def face(number=0):
     return drawing.draw_identity(np.random.default_rng(number))
 
@@ -142,7 +152,7 @@ def test_most_identities_have_enough_images_for_a_batch():
     assert (counts >= config.images_per_identity).mean() > 0.9 and np.median(counts) > counts.mean()
 
 
-def test_a_second_call_draws_nothing(project, count_images):
+def test_a_second_call_draws_nothing(quick, project, count_images):
     folder = drawing.draw_faces(TINY)
     before, first = contents(folder), len(count_images)
     (folder / "left alone").touch()
@@ -155,14 +165,14 @@ def test_a_second_call_draws_nothing(project, count_images):
     "changes",
     [{"seed": 8}, {"drawn_identities": 6}, {"drawn_images": 4}, {"drawn_test_identities": 9}, {"drawn_pairs": 20}],
 )
-def test_other_parameters_replace_the_folder(project, changes):
+def test_other_parameters_replace_the_folder(quick, project, changes):
     before = contents(drawing.draw_faces(TINY))
     after = contents(drawing.draw_faces(dataclasses.replace(TINY, **changes)))
     assert before[drawing.MARKER] != after[drawing.MARKER]
     assert before != after and contents(drawing.draw_faces(TINY)) == before  # nothing of the other is left behind
 
 
-def test_other_code_replaces_the_folder(project, count_images, monkeypatch, tmp_path):
+def test_other_code_replaces_the_folder(quick, project, count_images, monkeypatch, tmp_path):
     folder = drawing.draw_faces(TINY)
     drawn_by = json.loads((folder / drawing.MARKER).read_text())["code"]
     changed = tmp_path / "drawn_face.py"
@@ -173,7 +183,7 @@ def test_other_code_replaces_the_folder(project, count_images, monkeypatch, tmp_
     assert len(count_images) == 2 * first and json.loads((folder / drawing.MARKER).read_text())["code"] != drawn_by
 
 
-def test_settings_that_do_not_change_the_images_draw_nothing(project, count_images):
+def test_settings_that_do_not_change_the_images_draw_nothing(quick, project, count_images):
     drawing.draw_faces(TINY)
     first = len(count_images)
     drawing.draw_faces(dataclasses.replace(TINY, epochs=3, margin=0.2))
@@ -181,7 +191,7 @@ def test_settings_that_do_not_change_the_images_draw_nothing(project, count_imag
 
 
 @pytest.mark.parametrize("had_faces", [False, True])
-def test_an_interrupted_drawing_leaves_what_was_there(project, monkeypatch, had_faces):
+def test_an_interrupted_drawing_leaves_what_was_there(quick, project, monkeypatch, had_faces):
     before = contents(drawing.draw_faces(TINY)) if had_faces else {}
     draw, drawn = drawing._draw_image, []
 
@@ -200,7 +210,7 @@ def test_an_interrupted_drawing_leaves_what_was_there(project, monkeypatch, had_
     assert len(read_pairs(drawing.draw_faces(other) / PAIRS_FILE, other.faces / TEST_FOLDER)) == other.drawn_pairs
 
 
-def test_a_folder_without_marker_is_not_taken_for_complete(project):
+def test_a_folder_without_marker_is_not_taken_for_complete(quick, project):
     folder = drawing.draw_faces(TINY)
     before = contents(folder)
     (folder / drawing.MARKER).unlink()
@@ -209,7 +219,7 @@ def test_a_folder_without_marker_is_not_taken_for_complete(project):
 
 
 @pytest.mark.parametrize("damage", ["removed", "cut off", "flipped", "pairs", "marker"])
-def test_a_damaged_folder_is_drawn_again(project, damage):
+def test_a_damaged_folder_is_drawn_again(quick, project, damage):
     folder = drawing.draw_faces(TINY)
     before = contents(folder)
     image = folder / TRAINING_FOLDER / "0" / "002.jpeg"

@@ -1,5 +1,7 @@
+import functools
 import itertools
 import math
+import shutil
 
 import keras
 import numpy as np
@@ -88,6 +90,12 @@ def values(learner):
 
 def without_seconds(history):
     return [{name: value for name, value in record.items() if name != "seconds"} for record in history]
+
+
+@functools.cache
+def whole_run(epochs, steps):
+    """The history, without seconds, of a plain learner that is trained from end to end and kept nowhere."""
+    return without_seconds(train(build_learner(), batches, Schedule(epochs, steps)))
 
 
 # one step
@@ -399,7 +407,7 @@ def test_what_is_not_finite_is_named_and_its_batch_is_kept(subject, tmp_path):
         np.testing.assert_array_equal(file["sources"], sources + 2)
     mended = list(train(build_learner(seed=5), batches, Schedule(2, 2, tmp_path)))
     assert mended[:1] == history
-    assert without_seconds(mended) == without_seconds(train(build_learner(), batches, Schedule(2, 2)))
+    assert without_seconds(mended) == whole_run(2, 2)
 
 
 def test_without_a_folder_a_broken_batch_is_not_written(tmp_path, monkeypatch):
@@ -423,32 +431,41 @@ def interrupted_at(stop):
     return cut
 
 
+HAVING = {"proxies": with_proxies, "memory": with_memory}
+
+
+def build_varied(having, seed):
+    """A learner with all that a state can hold: a schedule, moments, dropout, and proxies or a memory."""
+    schedule = keras.optimizers.schedules.CosineDecay(0.02, 12)
+    return HAVING[having](build_learner(keras.optimizers.AdamW(schedule), dropout=0.3, seed=seed))
+
+
+@functools.cache
+def uninterrupted(having):
+    """The history and the state of three epochs of `build_varied`."""
+    learner = build_varied(having, 1)
+    return without_seconds(train(learner, batches, Schedule(3, 4))), values(learner)
+
+
 @pytest.mark.parametrize("stop", [4, 6, 8])
-@pytest.mark.parametrize("having", [with_proxies, with_memory])
+@pytest.mark.parametrize("having", HAVING)
 def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(tmp_path, stop, having):  # slip 7
-    def build(seed):
-        schedule = keras.optimizers.schedules.CosineDecay(0.02, 12)
-        return having(build_learner(keras.optimizers.AdamW(schedule), dropout=0.3, seed=seed))
-
-    whole = build(1)
-    expected = list(train(whole, batches, Schedule(3, 4)))
-
+    expected, whole = uninterrupted(having)
     with pytest.raises(KeyboardInterrupt):
-        list(train(build(1), interrupted_at(stop), Schedule(3, 4, tmp_path)))
-    resumed = build(2)
+        list(train(build_varied(having, 1), interrupted_at(stop), Schedule(3, 4, tmp_path)))
+    resumed = build_varied(having, 2)
     history = list(train(resumed, batches, Schedule(3, 4, tmp_path)))
 
-    assert without_seconds(history) == without_seconds(expected)
-    assert len(values(resumed)) == len(values(whole)) > 8
-    for one, two in zip(values(resumed), values(whole), strict=True):
+    assert without_seconds(history) == expected
+    assert len(values(resumed)) == len(whole) > 8
+    for one, two in zip(values(resumed), whole, strict=True):
         np.testing.assert_array_equal(one, two)
 
 
 def test_a_run_can_be_prolonged(tmp_path):
     list(train(build_learner(), batches, Schedule(1, 4, tmp_path)))
     history = list(train(build_learner(seed=5), batches, Schedule(3, 4, tmp_path)))
-    expected = list(train(build_learner(), batches, Schedule(3, 4)))
-    assert without_seconds(history) == without_seconds(expected)
+    assert without_seconds(history) == whole_run(3, 4)
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):
@@ -510,41 +527,54 @@ def test_a_foreign_state_stops_before_training(tmp_path):
         list(train(with_proxies(build_learner()), batches, Schedule(2, 2, tmp_path)))
 
 
+def run_with_best(folder, epochs, best):
+    """History without seconds, state, and the steps that were drawn, of a run whose best epoch is `best`."""
+    learner, steps = build_learner(), []
+
+    def validate():
+        return {"validation_roc_auc": 1 - abs(int(learner.optimizer.iterations) // 2 - best) / 9}
+
+    def counted(first_step):
+        return (steps.append(step) or batch(step) for step in itertools.count(first_step))
+
+    history = without_seconds(train(learner, counted, Schedule(epochs, 2, folder), validate))
+    return history, values(learner), steps
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Function from a best epoch to a folder with runs of 1, 2 and 3 epochs, and to what the last one gave."""
+
+    @functools.cache
+    def make(best):
+        folder = tmp_path_factory.mktemp("runs")
+        *_, last = (run_with_best(folder / str(epochs), epochs, best) for epochs in (1, 2, 3))
+        return folder, last
+
+    return make
+
+
 @pytest.mark.parametrize("best", [1, 2])
 @pytest.mark.parametrize("name", ["last.npz", "best.npz"])
 @pytest.mark.parametrize("damage", ["removed", "cut off", "flipped", "of another epoch"])
-def test_damaged_files_are_made_again(tmp_path, capsys, best, name, damage):
+def test_damaged_files_are_made_again(runs, tmp_path, capsys, best, name, damage):
     """By training anew, but where the model of the best epoch is that of the last one."""
-
-    def run(folder, epochs):
-        learner, steps = build_learner(), []
-
-        def validate():
-            return {"validation_roc_auc": 1 - abs(int(learner.optimizer.iterations) // 2 - best) / 9}
-
-        def counted(first_step):
-            return (steps.append(step) or batch(step) for step in itertools.count(first_step))
-
-        history = without_seconds(train(learner, counted, Schedule(epochs, 2, folder), validate))
-        return history, values(learner), steps
-
-    expected, trained, _ = run(tmp_path / "whole", 3)
-    run(tmp_path / "other", 1)
-    run(tmp_path / "damaged", 2)
+    whole, (expected, trained, _) = runs(best)
+    shutil.copytree(whole / "2", tmp_path / "damaged")
     file = tmp_path / "damaged" / name
     content = file.read_bytes()
     damages = {
         "removed": file.unlink,
         "cut off": lambda: file.write_bytes(content[:-100]),
         "flipped": lambda: file.write_bytes(content[:300] + bytes([content[300] ^ 1]) + content[301:]),
-        "of another epoch": lambda: file.write_bytes((tmp_path / "other" / name).read_bytes()),
+        "of another epoch": lambda: file.write_bytes((whole / "1" / name).read_bytes()),
     }
     damages[damage]()
-    history, state, steps = run(tmp_path / "damaged", 3)
+    history, state, steps = run_with_best(tmp_path / "damaged", 3, best)
     assert history == expected
     for one, two in zip(state, trained, strict=True):
         np.testing.assert_array_equal(one, two)
-    assert (tmp_path / "damaged" / "best.npz").read_bytes() == (tmp_path / "whole" / "best.npz").read_bytes()
+    assert (tmp_path / "damaged" / "best.npz").read_bytes() == (whole / "3" / "best.npz").read_bytes()
     if damage == "of another epoch":
         first = 2 if name == "last.npz" else 4
     else:

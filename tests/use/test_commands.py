@@ -238,6 +238,7 @@ def test_a_terminal_that_lacks_the_letters_of_a_name_shows_their_numbers(trained
     shutil.copytree(faces / "3", folder)
     code = (
         "import sys; from pathlib import Path; from facelib.use import commands\n"
+        "commands.load_tensorflow = lambda: None\n"
         "commands.run_embed = lambda arguments: print(arguments.folder.name)\n"
         "sys.exit(commands.main(['embed', sys.argv[1], '--output', 'x.npz']))"
     )
