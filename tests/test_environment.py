@@ -12,12 +12,13 @@ from packaging.requirements import Requirement
 
 from facelib.config import ROOT
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
 LOCK = (ROOT / "requirements.lock").read_text()
 CONDA_TEXT = (ROOT / "environment.yml").read_text()
 CONDA = yaml.safe_load(CONDA_TEXT)
 EXTRAS = PROJECT["optional-dependencies"]
-INSTALLED = sum((EXTRAS[extra] for extra in ("dev", "experiments", "onnx")), PROJECT["dependencies"])
+INSTALLED = PROJECT["dependencies"] + PYPROJECT["dependency-groups"]["dev"] + EXTRAS["experiments"] + EXTRAS["onnx"]
 DIRECT = [Requirement(line) for line in INSTALLED]
 LOCKED = [Requirement(line) for line in re.findall(r"^([a-z0-9][^\\\n]*==[^\\\n]*?) *\\?$", LOCK, re.MULTILINE)]
 # distributions whose package has another name
