@@ -190,7 +190,8 @@ experiments: $(READY)
 PYTEST := $(PYTHON) -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
 
 test: $(READY)
-	@$(PYTHON) -m ruff check --quiet . && $(PYTHON) -m ruff format --check --quiet . && $(PYTEST) -m 'not slow'
+	@$(PYTHON) -m ruff check --quiet . && $(PYTHON) -m ruff format --check --quiet . && \
+	  $(PYTHON) -m mypy --no-error-summary && $(PYTEST) -m 'not slow'
 
 test-slow: $(READY)
 	@$(PYTEST) -m slow
@@ -223,5 +224,5 @@ clean:
 	@if [ -e $(READY) ]; then $(PUBLISH).guard $(PROFILE) 'make clean' -- rm -rf $(REPORTS); else rm -rf $(REPORTS); fi
 
 distclean:
-	rm -rf $(PROFILES:%=reports/%) reports/bench.* data/interim .venv .bench-venv facelib.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(PROFILES:%=reports/%) reports/bench.* data/interim .venv .bench-venv facelib.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find facelib bench tests notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf

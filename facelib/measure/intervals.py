@@ -51,7 +51,7 @@ class Dyads(NamedTuple):
     first: np.ndarray  # (pairs,) int
     second: np.ndarray
     both: np.ndarray  # (pairs,) int, equal where the two people are the same two
-    count: int  # of people
+    people: int  # how many
 
 
 def index_people(people, scores) -> tuple[Dyads, np.ndarray]:
@@ -75,7 +75,7 @@ def dyadic_variance(influences, dyads: Dyads) -> float:
     The sum can fall below that, even below 0, by chance; it would claim more than as many unrelated pairs could say.
     """
     across = np.where(dyads.first != dyads.second, influences, 0.0)
-    sums = np.bincount(dyads.first, influences, dyads.count) + np.bincount(dyads.second, across, dyads.count)
+    sums = np.bincount(dyads.first, influences, dyads.people) + np.bincount(dyads.second, across, dyads.people)
     twice = np.bincount(dyads.both, across)  # pairs that have both people in common were counted for each
     return float(max(np.sum(sums**2) - np.sum(twice**2), np.sum(np.square(influences))))
 
@@ -90,7 +90,7 @@ def to_interval(value, influences, dyads, most):
     error = math.sqrt(variance)
     spread = value * (1 - value)
     if min(spread, variance) < 1e-18:  # 0, but for rounding
-        reach = Z**2 / (Z**2 + min(int(most), dyads.count))
+        reach = Z**2 / (Z**2 + min(int(most), dyads.people))
         return Interval(value, error, max(value - reach, 0.0), min(value + reach, 1.0))
     middle, reach = math.log(value / (1 - value)), Z * error / spread
     lower, upper = (0.5 + 0.5 * math.tanh((middle + side * reach) / 2) for side in (-1, 1))

@@ -133,12 +133,11 @@ def _summary(scores, people, folds, threshold):
     cross_validation = None
     if folds is not None and np.unique(folds).size > 1:
         cross_validation = cross_validate(scores, matched, folds)
-    at_validation = (None, None, None)
+    accuracy, rates = None, None
     if threshold is not None:
-        measured = (
-            measure(scores, people, threshold) for measure in (intervals.accuracy_interval, intervals.rate_intervals)
-        )
-        at_validation = (float(threshold), *measured)
+        threshold = float(threshold)
+        accuracy = intervals.accuracy_interval(scores, people, threshold)
+        rates = intervals.rate_intervals(scores, people, threshold)
     return Summary(
         len(matched),
         len(np.unique(people)),
@@ -148,7 +147,9 @@ def _summary(scores, people, folds, threshold):
         precision_recall_area(scores, matched),
         *best_threshold(scores, matched),
         cross_validation,
-        *at_validation,
+        threshold,
+        accuracy,
+        rates,
         tars_at_fars(scores, people),
     )
 

@@ -17,7 +17,7 @@ def test_the_variance_is_the_slow_sum(pairs):
     people, influences = np.array([pair[:2] for pair in pairs]), np.array([pair[2] for pair in pairs])
     dyads, matched = index_people(people, influences)
     assert dyadic_variance(influences, dyads) == pytest.approx(dyadic_sum(influences, people), abs=1e-12)
-    assert matched.tolist() == [a == b for a, b, _ in pairs] and dyads.count == len(set(people.ravel()))
+    assert matched.tolist() == [a == b for a, b, _ in pairs] and dyads.people == len(set(people.ravel()))
 
 
 @pytest.mark.parametrize("people", [["a", "b"], [["a", "b", "c"]], [["a", "b"]] * 2])
