@@ -99,6 +99,9 @@ def test_python_versions_agree():
     python = next(item for item in CONDA["dependencies"] if str(item).startswith("python="))
     assert python.removeprefix("python=") in ("3.11", "3.12", "3.13")
     assert "(3, 11) <= sys.version_info[:2] <= (3, 13)" in (ROOT / "Makefile").read_text()
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    assert container["image"] in ("python:3.11", "python:3.12", "python:3.13")
+    assert PYPROJECT["tool"]["mypy"]["python_version"] == "3.11"  # the oldest
 
 
 def test_gpu_extra_has_the_locked_version_of_tensorflow():

@@ -185,6 +185,7 @@ def start(project, tmp_path):
     for process in started:
         process.kill()
         process.wait()
+        process.stdin.close()
         process.stdout.close()
 
 
