@@ -17,7 +17,6 @@ VARIABLES = {  # of pip's settings, those of uv with the same meaning
     "trusted-host": "UV_INSECURE_HOST",
     "cert": "SSL_CERT_FILE",
     "proxy": "ALL_PROXY",
-    "timeout": "UV_HTTP_TIMEOUT",
 }
 COMMAS = {"UV_FIND_LINKS"}  # lists with commas; the others have spaces
 YES = ("1", "true", "t", "yes", "y", "on")  # of pip's switches
