@@ -12,12 +12,13 @@ from packaging.requirements import Requirement
 
 from facelib.config import ROOT
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
 LOCK = (ROOT / "requirements.lock").read_text()
 CONDA_TEXT = (ROOT / "environment.yml").read_text()
 CONDA = yaml.safe_load(CONDA_TEXT)
 EXTRAS = PROJECT["optional-dependencies"]
-INSTALLED = sum((EXTRAS[extra] for extra in ("dev", "experiments", "onnx")), PROJECT["dependencies"])
+INSTALLED = PROJECT["dependencies"] + PYPROJECT["dependency-groups"]["dev"] + EXTRAS["experiments"] + EXTRAS["onnx"]
 DIRECT = [Requirement(line) for line in INSTALLED]
 LOCKED = [Requirement(line) for line in re.findall(r"^([a-z0-9][^\\\n]*==[^\\\n]*?) *\\?$", LOCK, re.MULTILINE)]
 # distributions whose package has another name
@@ -98,6 +99,9 @@ def test_python_versions_agree():
     python = next(item for item in CONDA["dependencies"] if str(item).startswith("python="))
     assert python.removeprefix("python=") in ("3.11", "3.12", "3.13")
     assert "(3, 11) <= sys.version_info[:2] <= (3, 13)" in (ROOT / "Makefile").read_text()
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    assert container["image"] in ("python:3.11", "python:3.12", "python:3.13")
+    assert PYPROJECT["tool"]["mypy"]["python_version"] == "3.11"  # the oldest
 
 
 def test_gpu_extra_has_the_locked_version_of_tensorflow():

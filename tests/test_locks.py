@@ -34,7 +34,7 @@ def start(tmp_path):
     yield holder
     for process in started:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def test_one_waits_for_the_other_and_says_for_whom(tmp_path, start, capsys):

@@ -61,7 +61,7 @@ def make(tree, *arguments):
 def made(tmp_path_factory):
     """A copy of the project, in a folder whose name has a space, in which `make all` has run."""
     tree = tmp_path_factory.mktemp("a project")
-    for name in ("Makefile", "pyproject.toml", "requirements.lock", "environment.yml"):
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "environment.yml", "install.py"):
         shutil.copy(ROOT / name, tree)
     for folder in ("facelib", "notebooks"):
         shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -283,6 +283,57 @@ def test_unsuitable_python_is_one_message(made, tmp_path, version):
 def test_missing_python_is_one_message(made):
     done = make(made, "setup", "PYTHON3=/no/python")
     assert done.returncode == 2 and done.stderr.startswith("error: there is no /no/python; install Python 3.11")
+
+
+# Stands in for Python before there is an environment: makes one that consists of itself, and logs what it installs.
+NEW_PYTHON = """#!/bin/sh
+case "$1 $2" in
+  "-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+  "-m pip" | "install.py "*) echo "$@" >> "$(dirname "$0")/../../installs"
+    if [ "$FAILS" = "$1" ]; then echo some words; echo the reason; exit 1; fi ;;
+esac
+"""
+
+
+@pytest.fixture
+def set_up(made, tmp_path, monkeypatch):
+    """Function that sets up, with a command that fails or none, and what is said and installed."""
+    python = tmp_path / "python3"
+    python.write_text(NEW_PYTHON)
+    python.chmod(0o755)
+
+    def call(fails=""):
+        monkeypatch.setenv("FAILS", fails)
+        (made / "installs").write_text("")
+        return make(made, "setup", f"PYTHON3={python}"), (made / "installs").read_text().splitlines()
+
+    yield call
+    shutil.rmtree(made / ".venv")
+
+
+def test_set_up_has_pip_install_uv_and_uv_the_rest_each_with_hashes(made, set_up):
+    done, installs = set_up()
+    assert done.returncode == 0 and re.search(r"^set-up: done in \d+ s$", done.stdout, re.MULTILINE)
+    assert installs == [
+        "-m pip install --require-hashes -r .venv/uv.lock",
+        "install.py --require-hashes -r requirements.lock",
+        "install.py --no-deps --no-build-isolation -e .",
+    ]
+    lock = (made / ".venv" / "uv.lock").read_text()
+    assert lock in (ROOT / "requirements.lock").read_text()
+    assert re.fullmatch(r"uv==\S+ \\\n(    --hash=sha256:\w{64} \\\n)*    --hash=sha256:\w{64}\n    # via .*\n", lock)
+    assert set_up()[1] == []
+
+
+@pytest.mark.parametrize("fails", ["-m", "install.py"])
+def test_set_up_that_fails_shows_the_reason_and_is_done_again(made, set_up, fails):
+    done, _ = set_up(fails)
+    assert done.returncode == 2 and not (made / ".venv" / ".ready").exists()
+    first, second, message, last = done.stderr.splitlines()
+    assert (first, second) == ("some words", "the reason")
+    assert message == "error: set-up failed; everything that pip and uv said is in .venv/setup.log"
+    assert last.startswith("make: ***")
+    assert set_up()[0].returncode == 0
 
 
 def test_venv_that_is_none_is_one_message(made):

@@ -15,6 +15,7 @@ import tensorflow as tf
 from keras import layers
 
 from facelib.checkpoint import keep_checkpoint, restore_checkpoint
+from facelib.data.faces import Pixels
 from facelib.data.images import SIZE
 from facelib.data.similarity_transform import grid, sample, undo
 from facelib.progress import track
@@ -131,7 +132,7 @@ def normalise_contrast(images):
     return (grey / contrast)[..., None]
 
 
-def fit_alignment(pixels: np.ndarray, training: np.ndarray, path: Path) -> FaceAlignment:
+def fit_alignment(pixels: Pixels, training: np.ndarray, path: Path) -> FaceAlignment:
     """Fit the alignment to the mean training face, or restore what an earlier call saved in `path`.
 
     The mean face is symmetric, so that an image and its mirror image are moved alike. Nobody who is held out is in it.

@@ -45,11 +45,14 @@ class ChosenRows:
         return pixels
 
 
+Pixels = np.ndarray | ChosenRows
+
+
 class DecodedFaces(NamedTuple):
     """The readable faces of a folder without duplicates: the table and the pixels, row by row."""
 
     table: Faces
-    pixels: np.ndarray | ChosenRows  # (n, 112, 112, 3) uint8, memory-mapped
+    pixels: Pixels  # (n, 112, 112, 3) uint8, memory-mapped
     contents: np.ndarray  # (n, 16) uint8, digests of the pixels
     files: np.ndarray  # (n, 16) uint8, digests of the files
     problems: tuple[tuple[str, str], ...]  # path and reason of what cannot be read, left out above
@@ -121,7 +124,7 @@ def _place(labels):
     return np.arange(len(labels)) - np.searchsorted(labels, labels)
 
 
-def align_faces(layer, pixels: np.ndarray, path: Path) -> np.ndarray:
+def align_faces(layer, pixels: Pixels, path: Path) -> np.ndarray:
     """Images (n, 112, 112, 3) uint8 aligned by `layer` (a `face_alignment.FaceAlignment`), uint8 too, memory-mapped.
 
     Args:

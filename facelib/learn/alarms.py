@@ -3,6 +3,7 @@
 import io
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +52,8 @@ def stop_if_broken(measured: dict, step: int, batch: dict, folder: Path | None) 
         saved = ""
         if folder:
             path, content = folder / f"step_{step}.npz", io.BytesIO()
-            np.savez_compressed(content, **{name: np.asarray(array) for name, array in batch.items()})
+            arrays: dict[str, Any] = {name: np.asarray(array) for name, array in batch.items()}
+            np.savez_compressed(content, **arrays)
             write_atomically(path, content.getvalue())
             saved = f"; the batch is in {path}"
         raise TrainingError(f"the {subject} not finite at step {step}: lower the learning rate or gamma{saved}")

@@ -13,7 +13,7 @@ from facelib.config import TRAINING_FOLDER, Config
 from facelib.data.dataset import build_batches
 from facelib.data.duplicates import require_disjoint
 from facelib.data.face_alignment import FaceAlignment, fit_alignment
-from facelib.data.faces import DecodedFaces, align_faces, load_faces
+from facelib.data.faces import DecodedFaces, Pixels, align_faces, load_faces
 from facelib.data.identities import NoFacesError, dense_labels, draw_identities, split_identities
 from facelib.data.sampler import Sampler, validation_pairs
 from facelib.learn.cross_batch_memory import CrossBatchMemory
@@ -35,7 +35,7 @@ class Split(NamedTuple):
     """Faces by use; identities do not overlap."""
 
     faces: DecodedFaces  # the pixels are those of `decoded`, where the configuration asks for it aligned
-    decoded: np.ndarray  # (n, 112, 112, 3) uint8, as the files show them
+    decoded: Pixels  # (n, 112, 112, 3) uint8, as the files show them
     alignment: FaceAlignment | None
     training_labels: np.ndarray  # (n,) int32, dense; -1 where an image is not trained on
     first: np.ndarray  # (pairs,) int64, rows of the validation pairs
@@ -103,7 +103,7 @@ def build_learner(config: Config, split: Split) -> Learner:
     """Model, optimizer, miner and loss of `config`, with weights drawn from its seed."""
     tf.config.experimental.enable_op_determinism()
     model = build_model(config)
-    proxies = ()
+    proxies: tuple[tf.Variable, ...] = ()
     if config.classes_weight:
         size = (int(split.training_labels.max()) + 1, config.embedding_size)
         proxies = (tf.Variable(keras.random.normal(size, seed=config.seed), name="proxies"),)

@@ -33,17 +33,18 @@ def build_embedder(model, flip_average: bool = False, batch_size: int = 64, trac
             embeddings = tf.add(*tf.split(embeddings, 2))
         return tf.math.l2_normalize(embeddings, axis=1)
 
+    compute = forward
     if traced:
         signature = [tf.TensorSpec((None, SIZE, SIZE, 3), tf.uint8)]
-        forward = tf.function(forward, signature, autograph=False)
-        forward = forward.get_concrete_function()  # TensorFlow warns where one tf.function after another is traced late
+        # now: TensorFlow warns where one tf.function after another is traced late
+        compute = tf.function(forward, signature, autograph=False).get_concrete_function()
 
     def embedder(pixels, rows=None):
         if pixels.dtype != np.uint8 or pixels.shape[1:] != (SIZE, SIZE, 3):  # traced would cast, or crash
             raise ValueError(f"images are {pixels.dtype} {pixels.shape}; expected uint8 (n, {SIZE}, {SIZE}, 3)")
         rows = np.arange(len(pixels)) if rows is None else rows
         starts = range(0, len(rows), batch_size)
-        parts = [forward(tf.constant(pixels[rows[start : start + batch_size]])).numpy() for start in starts]
+        parts = [compute(tf.constant(pixels[rows[start : start + batch_size]])).numpy() for start in starts]
         return np.concatenate(parts) if parts else np.zeros((0, model.output_shape[-1]), np.float32)
 
     return embedder

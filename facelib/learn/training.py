@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -22,8 +23,8 @@ from facelib.progress import track
 class Learner(NamedTuple):
     """What learns, and from what."""
 
-    model: tf.Module  # a keras.Model: (N, height, width, channels) images to (N, d) unit-norm embeddings
-    optimizer: object  # a keras.optimizers.Optimizer
+    model: keras.Model  # (N, height, width, channels) images to (N, d) unit-norm embeddings
+    optimizer: keras.optimizers.Optimizer
     select: Callable  # epoch -> function of (labels, embeddings, sources) to (T, 3) triplets
     loss: Callable  # (anchor, positive, negative embeddings) -> scalar
     auxiliary_loss: Callable | None = None  # (labels, embeddings, sources) -> scalar, added to the loss
@@ -136,7 +137,7 @@ def train(learner: Learner, batches, schedule: Schedule, validate=None):
 
 def _train(learner, batches, schedule, validate):
     learner.optimizer.build(learner.variables)
-    state = {"history": [], "best": -math.inf}
+    state: dict[str, Any] = {"history": [], "best": -math.inf}
     groups = {
         "model": learner.model.variables,
         "optimizer": learner.optimizer.variables,

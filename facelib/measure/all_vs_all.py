@@ -44,7 +44,7 @@ def score_all_pairs(score, labels: np.ndarray) -> AllPairs:
     Raises:
         ValueError: see `score_blocks`.
     """
-    parts = [], []
+    parts: tuple[list, list] = [], []
     for rows, others, scores, *kinds in score_blocks(score, labels):
         for part, chosen in zip(parts, kinds, strict=True):
             first, second = np.nonzero(chosen)

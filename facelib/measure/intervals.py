@@ -46,7 +46,7 @@ def to_interval(value, influences, dyads, most):
     error = math.sqrt(variance)
     spread = value * (1 - value)
     if min(spread, variance) < 1e-18:  # 0, but for rounding
-        reach = Z**2 / (Z**2 + min(int(most), dyads.count))
+        reach = Z**2 / (Z**2 + min(int(most), dyads.people))
         return Interval(value, error, max(value - reach, 0.0), min(value + reach, 1.0))
     middle, reach = math.log(value / (1 - value)), Z * error / spread
     lower, upper = (0.5 + 0.5 * math.tanh((middle + side * reach) / 2) for side in (-1, 1))

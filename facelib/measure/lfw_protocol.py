@@ -132,20 +132,23 @@ def _summary(pairs, folds, threshold):
     cross_validation = None
     if folds is not None and np.unique(folds).size > 1:
         cross_validation = cross_validate(scores, matched, folds)
-    at_validation = (None, None, None)
+    accuracy, rates = None, None
     if threshold is not None:
-        measured = (measure(pairs, threshold) for measure in (intervals.accuracy_interval, intervals.rate_intervals))
-        at_validation = (float(threshold), *measured)
+        threshold = float(threshold)
+        accuracy = intervals.accuracy_interval(pairs, threshold)
+        rates = intervals.rate_intervals(pairs, threshold)
     return Summary(
         len(pairs),
-        pairs.dyads.count,
+        pairs.dyads.people,
         intervals.roc_auc_interval(pairs),
         intervals.average_precision_interval(pairs),
         intervals.equal_error_rate_interval(pairs),
         precision_recall_area(scores, matched),
         *best_threshold(scores, matched),
         cross_validation,
-        *at_validation,
+        threshold,
+        accuracy,
+        rates,
         tars_at_fars(pairs),
     )
 

@@ -23,7 +23,7 @@ class Dyads(NamedTuple):
     first: np.ndarray  # (pairs,) int
     second: np.ndarray
     both: np.ndarray  # (pairs,) int, equal where the two people are the same two
-    count: int  # of people
+    people: int  # how many
 
 
 def index_people(people, scores) -> tuple[Dyads, np.ndarray]:
@@ -47,7 +47,7 @@ def dyadic_variance(influences, dyads: Dyads) -> float:
     The sum can fall below that, even below 0, by chance; it would claim more than as many unrelated pairs could say.
     """
     across = np.where(dyads.first != dyads.second, influences, 0.0)
-    sums = np.bincount(dyads.first, influences, dyads.count) + np.bincount(dyads.second, across, dyads.count)
+    sums = np.bincount(dyads.first, influences, dyads.people) + np.bincount(dyads.second, across, dyads.people)
     twice = np.bincount(dyads.both, across)  # pairs that have both people in common were counted for each
     return float(max(np.sum(sums**2) - np.sum(twice**2), np.sum(np.square(influences))))
 

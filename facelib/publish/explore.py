@@ -48,7 +48,7 @@ def read_inputs(results: Path, exploration: Path) -> tuple[dict, list[dict], str
     require(exploration, "07_lfw_test")
     test, again = figures["07_lfw_test"], "run notebooks/07_lfw_test.ipynb again (or `make all`)"
     try:
-        with np.load(exploration, allow_pickle=False) as file:
+        with open(exploration, "rb") as content, np.load(content, allow_pickle=False) as file:
             arrays = dict(file)
         marks = find_marks(figures["06_training"], test)
         written = (str(arrays["data_digest"]), len(arrays["scores"]))

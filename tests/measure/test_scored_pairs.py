@@ -19,7 +19,7 @@ def test_the_variance_is_the_slow_sum(pairs):
     people, influences = np.array([pair[:2] for pair in pairs]), np.array([pair[2] for pair in pairs])
     dyads, matched = index_people(people, influences)
     assert dyadic_variance(influences, dyads) == pytest.approx(dyadic_sum(influences, people), abs=1e-12)
-    assert matched.tolist() == [a == b for a, b, _ in pairs] and dyads.count == len(set(people.ravel()))
+    assert matched.tolist() == [a == b for a, b, _ in pairs] and dyads.people == len(set(people.ravel()))
 
 
 @pytest.mark.parametrize("people", [["a", "b"], [["a", "b", "c"]], [["a", "b"]] * 2])
@@ -40,7 +40,7 @@ def test_an_interval_stays_between_0_and_1_and_a_difference_between_its_ends():
 def test_pairs_are_matched_where_their_people_are_equal():
     pairs = ScoredPairs([1, 0, 1], [["a", "a"], ["a", "b"], ["c", "c"]])
     assert pairs.scores.dtype == np.float64 and pairs.matched.tolist() == [True, False, True]
-    assert len(pairs) == 3 and pairs.fewer == 1 and pairs.dyads.count == 3
+    assert len(pairs) == 3 and pairs.fewer == 1 and pairs.dyads.people == 3
     some = pairs[np.array([False, True, True])]
     assert some.scores.tolist() == [0, 1] and some.people.tolist() == [["a", "b"], ["c", "c"]]
 

@@ -258,7 +258,7 @@ def test_the_guard_becomes_the_command_and_holds_the_lock_until_it_ends(root):
     assert not targets(root)[0].exists() and not list(root.rglob("*.unfinished"))
     second = start_guard(root, "sh", "-c", "echo second")
     out, err = second.communicate(timeout=20)
-    assert first.poll() == 5 and first.stdout.read() == "ended\n" and out == "second\n"
+    assert first.poll() == 5 and first.communicate()[0] == "ended\n" and out == "second\n"
     assert err == f"note: waiting for process {first.pid} (a test), which holds {root}/data/interim/smoke/.lock\n"
 
 

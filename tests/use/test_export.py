@@ -100,7 +100,8 @@ numpy.savez("found.npz", **found)
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True, capture_output=True)
-    assert_equal_to([values[:5] for values in expected], np.load(tmp_path / "found.npz"))
+    with np.load(tmp_path / "found.npz") as found:
+        assert_equal_to([values[:5] for values in expected], found)
 
 
 def test_the_formula_that_is_handed_on_gives_the_score(trained, exported, expected):
