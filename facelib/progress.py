@@ -1,5 +1,6 @@
 """Progress with the time left: on the terminal while notebooks are executed, in the cell when run by hand."""
 
+import functools
 import os
 import sys
 
@@ -11,30 +12,33 @@ NOTE = "note: "  # begins what is no progress, and always shown
 
 def say(text: str) -> None:
     """Show one line where progress is shown: it is no part of what is computed, and of no notebook's output."""
-    stream = _open() or sys.stderr
-    stream.write(f"{NOTE}{text}\n")
-    if stream is not sys.stderr:
-        stream.close()
+    _stream().write(f"{NOTE}{text}\n")
 
 
 def track(iterable, description: str, unit: str, total: int | None = None, delay: float = 0):
     """`iterable`, with a progress line, after `delay` seconds. `set_postfix_str` on the result adds figures to it."""
-    stream = _open()
+    stream = _stream()
     return tqdm(
         iterable,
         description,
         total,
-        file=stream or sys.stderr,
+        file=stream,
         unit=unit,
         delay=delay,
         mininterval=1.0,
-        leave=bool(stream),
+        leave=stream is not sys.stderr,
         dynamic_ncols=False,
         ncols=110,
         ascii=True,  # every terminal has these letters
     )
 
 
-def _open():
+def _stream():
     path = os.environ.get(VARIABLE)
-    return open(path, "a", buffering=1, encoding="utf-8", errors="backslashreplace") if path else None
+    return _open(path) if path else sys.stderr
+
+
+@functools.cache
+def _open(path):
+    # once in a process, and open until its end
+    return open(path, "a", buffering=1, encoding="utf-8", errors="backslashreplace")

@@ -197,6 +197,7 @@ def write_training(config):
     from facelib.measure.operating_points import choose_thresholds
     from facelib.results import write_results
     from facelib.small_sets import fusion
+    from facelib.small_sets.score_normalization import save_cohort
 
     split = build.load_split(config)
     network = networks.build_model(config)
@@ -221,7 +222,7 @@ def write_training(config):
     figures = choose(fused.model, fused.pair_scores, fused.build_score)
     figures["texture"] = place(fusion.texture_file(config, split.faces.digest))
     figures["texture_components"] = fused.texture.output_shape[1]
-    figures["cohort"] = place(fusion.save_cohort(fused.cohort, config.interim / "cohorts"))
+    figures["cohort"] = place(save_cohort(fused.cohort, config.interim / "cohorts"))
     write_results(config, "09_small_sets", figures, split.faces.digest)
     crop_check.write_mean_face(config, crop_check.measure_faces(split.decoded))
     write_results(config, "01_eda", {"test_frame": [250, 250], "test_crop": CROP}, split.faces.digest)

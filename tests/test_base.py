@@ -43,9 +43,10 @@ def measure() -> dict:
     step = tf.function(lambda *batch: train_step(learner, learner.select(1), *batch))
     steps = [step(*next(batches)) for _ in range(STEPS)]
     base = vars(plan.configure(plan.Trial("", plan.SEEDS[0]), "drawn"))
+    others = ("data", "drawn_", "comparison_steps", "sizes_steps")  # no part of a trial on photographs
     return {
         "recipe": plan.RECIPE,
-        "settings": {key: value for key, value in json.loads(json.dumps(base)).items() if key != "data"},
+        "settings": {key: value for key, value in json.loads(json.dumps(base)).items() if not key.startswith(others)},
         "figures": {name: [float(f"{float(found[name]):.6g}") for found in steps] for name in TOLERANCES},
     }
 

@@ -115,7 +115,7 @@ def traced_layer(layer):
 
 
 def traced_embedder(network):
-    forward = inspect.getclosurevars(build_embedder(network, flip_average=True)).nonlocals["forward"]
+    forward = inspect.getclosurevars(build_embedder(network, flip_average=True)).nonlocals["compute"]
     return operations(forward.graph)
 
 

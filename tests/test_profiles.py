@@ -14,10 +14,10 @@ def changed(profile, other):
 def test_laptop_is_the_default_and_shorter_on_drawn_faces(data_folder):
     photographs, drawn = load_config("laptop", str(data_folder)), load_config("laptop", "drawn")
     assert photographs == Config("laptop", str(data_folder))
-    assert drawn == dataclasses.replace(photographs, data="", **DRAWN["laptop"])
-    lengths = ("epochs", "steps_per_epoch", "comparison_steps", "sizes_steps")
-    assert set(DRAWN["laptop"]) == set(lengths)
-    assert all(getattr(drawn, name) < getattr(photographs, name) for name in lengths)
+    assert drawn == dataclasses.replace(photographs, data="", **DRAWN)
+    assert all(getattr(drawn, name) < getattr(photographs, name) for name in DRAWN)
+    smoke = load_config("smoke", "drawn")
+    assert smoke.epochs == PROFILES["smoke"]["epochs"] and load_config("best", "drawn").epochs == 60
     assert load_config("laptop", "drawn", "epochs=12").epochs == 12  # what is asked for comes last
 
 
@@ -69,7 +69,7 @@ def test_the_reference_is_mended_but_for_the_slips_that_its_other_profile_shows(
 
 def test_best_is_the_laptops_recipe_for_longer():
     longer_needs = {"augmentation", "weight_decay"}  # more passes over the same images
-    assert changed("best", "laptop").keys() == {*DRAWN["laptop"], "texture_share"} | longer_needs
+    assert changed("best", "laptop").keys() == {"epochs", "steps_per_epoch", "texture_share"} | longer_needs
     best, laptop = load_config("best", "drawn"), load_config("laptop", "drawn")
     assert all(getattr(best, name) >= getattr(laptop, name) for name in longer_needs)
     assert 0 < best.texture_share < laptop.texture_share  # a network that learned more leaves less to it

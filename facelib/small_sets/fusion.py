@@ -1,4 +1,4 @@
-"""Texture features and a cohort, fitted to the training images, fused with the scores of a network; and read back."""
+"""Texture features and a cohort, fitted to the training images, and fused with the scores of a network."""
 
 import dataclasses
 from pathlib import Path
@@ -9,11 +9,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from facelib.checkpoint import CheckpointError, keep_checkpoint, read_checkpoint, restore_checkpoint, save_checkpoint
+from facelib.checkpoint import keep_checkpoint
 from facelib.config import Config
 from facelib.data.augmentation import warp
 from facelib.data.images import SIZE
-from facelib.files import note_made
 from facelib.learn.build import Split
 from facelib.learn.embedding import embed, pair_scores
 from facelib.measure.all_vs_all import build_score
@@ -135,35 +134,4 @@ def embed_cohort(config: Config, split: Split, model: keras.Model) -> Cohort | N
         return None
     rows = choose_cohort(split.training_labels, config.seed)
     embeddings = embed(model, split.faces.pixels, config.flip_average, rows=rows)
-    return Cohort(embeddings, config.rareness_neighbours, config.rareness_weight)
-
-
-def save_cohort(cohort: Cohort, folder: Path) -> Path:
-    """Write the embeddings of `cohort` to a file of `folder` that is named by them, and return its path."""
-    path = folder / f"{digest(cohort.embeddings.tobytes().hex())}.npz"
-    save_checkpoint(path, {"cohort": [cohort.embeddings]}, {})
-    return note_made(path)
-
-
-def restore_texture(path: Path, components: int) -> keras.Model:
-    """The texture network that `fit_texture` left in the file `path`, with an output of so many `components`.
-
-    Raises:
-        CheckpointError: the file is missing, damaged, or of another texture.
-    """
-    model = build_texture_network(components)
-    restore_checkpoint(path, {"texture": model.variables})
-    return model
-
-
-def restore_cohort(config: Config, path: Path, size: int) -> Cohort:
-    """The cohort that `save_cohort` wrote, of embeddings of `size` numbers.
-
-    Raises:
-        CheckpointError: the file is missing, damaged, or of another model.
-    """
-    embeddings = read_checkpoint(path)[1].get("cohort/0", np.zeros(0))
-    if embeddings.dtype != np.float32 or embeddings.shape[1:] != (size,) or not len(embeddings):
-        found = f"{embeddings.dtype} {embeddings.shape}"
-        raise CheckpointError(f"{path} does not fit: it holds {found}, expected float32 (c, {size}): fit it again")
     return Cohort(embeddings, config.rareness_neighbours, config.rareness_weight)

@@ -10,12 +10,16 @@ cohort), and the local scaling of nearest-neighbour search (Conneau et al. 2018,
 data", sec. 2.3).
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from facelib.checkpoint import CheckpointError, read_checkpoint, save_checkpoint
+from facelib.files import note_made
 from facelib.learn.embedding import pair_scores
 from facelib.measure.all_vs_all import build_score
+from facelib.provenance import digest
 
 BLOCK = 1024  # embeddings whose similarities to the whole cohort are in memory at once
 
@@ -67,3 +71,23 @@ def choose_cohort(labels: np.ndarray, seed: int) -> np.ndarray:
     rows = np.random.default_rng((seed, 9)).permutation(rows)
     _, places = np.unique(labels[rows], return_index=True)
     return np.sort(rows[places])
+
+
+def save_cohort(cohort: Cohort, folder: Path) -> Path:
+    """Write the embeddings of `cohort` to a file of `folder` that is named by them, and return its path."""
+    path = folder / f"{digest(cohort.embeddings.tobytes().hex())}.npz"
+    save_checkpoint(path, {"cohort": [cohort.embeddings]}, {})
+    return note_made(path)
+
+
+def restore_cohort(path: Path, size: int, neighbours: int, weight: float) -> Cohort:
+    """The cohort that `save_cohort` wrote, of embeddings of `size` numbers.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or of another model.
+    """
+    embeddings = read_checkpoint(path)[1].get("cohort/0", np.zeros(0))
+    if embeddings.dtype != np.float32 or embeddings.shape[1:] != (size,) or not len(embeddings):
+        found = f"{embeddings.dtype} {embeddings.shape}"
+        raise CheckpointError(f"{path} does not fit: it holds {found}, expected float32 (c, {size}): fit it again")
+    return Cohort(embeddings, neighbours, weight)

@@ -5,12 +5,14 @@ network trained on it, and fail on other pairs.
 """
 
 import math
+from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from facelib.checkpoint import restore_checkpoint
 from facelib.data.images import SIZE
 from facelib.learn.layers import UnitNorm
 
@@ -91,6 +93,17 @@ def build_texture_network(components: int) -> keras.Model:
     x = TextureFeatures(name="features")(inputs)
     x = layers.Dense(components, dtype="float32", trainable=False, name="projection")(x)
     return keras.Model(inputs, UnitNorm(name="unit_norm")(x), name="texture")
+
+
+def restore_texture_network(path: Path, components: int) -> keras.Model:
+    """The texture network whose variables `fusion.fit_texture` left in the file `path`.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or of another number of `components`.
+    """
+    model = build_texture_network(components)
+    restore_checkpoint(path, {"texture": model.variables})
+    return model
 
 
 def join(network: keras.Model, texture: keras.Model, share: float) -> keras.Model:

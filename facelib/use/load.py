@@ -66,14 +66,15 @@ def load_trained(profile: str, float32: bool = False) -> Trained:
     if not fitted:
         return Trained(config, restore_model(config, files), None, "network", results, fingerprint, frame, crop)
 
-    from facelib.small_sets import fusion, texture  # loaded only where they take part
+    from facelib.small_sets import score_normalization, texture  # loaded only where they take part
 
     parts, fuse = ["network"], None
     if files["texture"]:
-        beside = fusion.restore_texture(files["texture"], found["texture_components"])
+        beside = texture.restore_texture_network(files["texture"], found["texture_components"])
         parts, fuse = ["network and texture"], lambda network: texture.join(network, beside, config.texture_share)
     model = restore_model(config, files, fuse)
-    cohort = files["cohort"] and fusion.restore_cohort(config, files["cohort"], model.output_shape[1])
+    settings = (model.output_shape[1], config.rareness_neighbours, config.rareness_weight)
+    cohort = files["cohort"] and score_normalization.restore_cohort(files["cohort"], *settings)
     parts += ["normalised"] if cohort else []
     return Trained(config, model, cohort, ", ".join(parts), results, fingerprint, frame, crop)
 

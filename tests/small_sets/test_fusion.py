@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 from conftest import tiny_network
 
-from facelib.checkpoint import CheckpointError, save_checkpoint
 from facelib.data.augmentation import warp
 from facelib.learn import build
 from facelib.learn.embedding import embed, pair_scores
 from facelib.measure import metrics
 from facelib.small_sets import fusion
 from facelib.small_sets.discriminant import TooFewImagesError, fit_discriminant
-from facelib.small_sets.texture import TextureFeatures, block_sizes, build_texture_network
+from facelib.small_sets.texture import TextureFeatures, block_sizes, restore_texture_network
 
 SETTINGS = "validation_share=0.25 validation_images=3 embedding_size=6 texture_copies=1 texture_components=5"
 
@@ -231,39 +230,6 @@ def test_similarities_of_the_fused_model_are_the_weighted_mean_of_both(configure
     np.testing.assert_allclose(both, 0.7 * of_network + 0.3 * of_texture, atol=1e-6)
 
 
-# read back
-
-
 def test_a_texture_comes_back_from_its_file(config, split):
     texture = fusion.fit_texture(config, split)
-    assert_same(fusion.restore_texture(fusion.texture_file(config, split.faces.digest), 5), texture)
-
-
-def test_a_texture_file_that_is_missing_or_another_one_is_named(tmp_path):
-    file = tmp_path / "texture.npz"
-    with pytest.raises(CheckpointError, match=f"no checkpoint at {file}"):
-        fusion.restore_texture(file, 5)
-    save_checkpoint(file, {"texture": build_texture_network(4).variables}, {})
-    with pytest.raises(CheckpointError, match=f"{file} does not fit: texture/0 is .* 4.*, expected .* 5"):
-        fusion.restore_texture(file, 5)
-
-
-def test_a_cohort_comes_back_from_its_file(configure, tmp_path):
-    config = configure("rareness_weight=0.25 rareness_neighbours=4")
-    embeddings = np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32)
-    path = fusion.save_cohort(fusion.Cohort(embeddings, 20, 0.75), tmp_path)
-    assert path.parent == tmp_path and path != fusion.save_cohort(fusion.Cohort(embeddings + 1, 20, 0.75), tmp_path)
-    found = fusion.restore_cohort(config, path, 6)
-    np.testing.assert_array_equal(found.embeddings, embeddings)
-    assert (found.neighbours, found.weight) == (4, 0.25)
-
-
-def test_a_cohort_of_another_model_is_refused(config, tmp_path):
-    path = fusion.save_cohort(fusion.Cohort(np.zeros((7, 6), np.float32), 20, 0.75), tmp_path)
-    with pytest.raises(CheckpointError, match=rf"{path} does not fit: .*float32 \(7, 6\), expected float32 \(c, 5\)"):
-        fusion.restore_cohort(config, path, 5)
-    save_checkpoint(path, {"texture": [np.zeros((7, 6), np.float32)]}, {})
-    with pytest.raises(CheckpointError, match="does not fit"):
-        fusion.restore_cohort(config, path, 6)
-    with pytest.raises(CheckpointError, match="no checkpoint at"):
-        fusion.restore_cohort(config, tmp_path / "none.npz", 6)
+    assert_same(restore_texture_network(fusion.texture_file(config, split.faces.digest), 5), texture)

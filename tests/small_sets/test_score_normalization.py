@@ -5,8 +5,9 @@ import pytest
 from conftest import on_circle, unit
 from reference import rareness as slow_rareness
 
+from facelib.checkpoint import CheckpointError, save_checkpoint
 from facelib.learn.embedding import pair_scores
-from facelib.small_sets.score_normalization import BLOCK, Cohort, choose_cohort
+from facelib.small_sets.score_normalization import BLOCK, Cohort, choose_cohort, restore_cohort, save_cohort
 
 
 def random_units(count, size=16, seed=0):
@@ -71,3 +72,23 @@ def test_of_two_equal_similarities_that_of_rarer_faces_scores_higher():
     cohort = Cohort(np.array([[np.cos(a), np.sin(a)] for a in np.deg2rad([10, 20, 30])], np.float32), 2, 0.75)
     common, rare = cohort.pair_scores(embeddings, np.array([0, 2]), np.array([1, 3]))
     assert rare > common + 0.3
+
+
+def test_a_cohort_comes_back_from_its_file(tmp_path):
+    embeddings = np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32)
+    path = save_cohort(Cohort(embeddings, 20, 0.75), tmp_path)
+    assert path.parent == tmp_path and path != save_cohort(Cohort(embeddings + 1, 20, 0.75), tmp_path)
+    found = restore_cohort(path, 6, 4, 0.25)
+    np.testing.assert_array_equal(found.embeddings, embeddings)
+    assert (found.neighbours, found.weight) == (4, 0.25)
+
+
+def test_a_cohort_of_another_model_is_refused(tmp_path):
+    path = save_cohort(Cohort(np.zeros((7, 6), np.float32), 20, 0.75), tmp_path)
+    with pytest.raises(CheckpointError, match=rf"{path} does not fit: .*float32 \(7, 6\), expected float32 \(c, 5\)"):
+        restore_cohort(path, 5, 4, 0.25)
+    save_checkpoint(path, {"texture": [np.zeros((7, 6), np.float32)]}, {})
+    with pytest.raises(CheckpointError, match="does not fit"):
+        restore_cohort(path, 6, 4, 0.25)
+    with pytest.raises(CheckpointError, match="no checkpoint at"):
+        restore_cohort(tmp_path / "none.npz", 6, 4, 0.25)

@@ -6,6 +6,7 @@ import tensorflow as tf
 from keras import layers
 from PIL import Image
 
+from facelib.checkpoint import CheckpointError, save_checkpoint
 from facelib.data import drawn as drawing
 from facelib.learn.embedding import embed, pair_scores
 from facelib.learn.layers import UnitNorm
@@ -20,6 +21,7 @@ from facelib.small_sets.texture import (
     build_texture_network,
     cosine_filters,
     join,
+    restore_texture_network,
     uniform_patterns,
 )
 
@@ -278,3 +280,12 @@ def test_a_saved_model_gives_the_same_embeddings(network, other, faces, tmp_path
     np.testing.assert_array_equal(loaded(images), joined(images))
     assert loaded.name == joined.name == "network_and_texture"
     assert len(loaded.trainable_variables) == len(other.trainable_variables)
+
+
+def test_a_texture_file_that_is_missing_or_another_one_is_named(tmp_path):
+    file = tmp_path / "texture.npz"
+    with pytest.raises(CheckpointError, match=f"no checkpoint at {file}"):
+        restore_texture_network(file, 5)
+    save_checkpoint(file, {"texture": build_texture_network(4).variables}, {})
+    with pytest.raises(CheckpointError, match=f"{file} does not fit: texture/0 is .* 4.*, expected .* 5"):
+        restore_texture_network(file, 5)

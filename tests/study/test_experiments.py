@@ -265,9 +265,11 @@ def test_several_workers_share_the_cores(workers, tmp_path, monkeypatch):
 
 def test_workers_are_told_to_end_when_the_command_is_interrupted(workers):
     count = workers("cat; exit 130")  # until the end of the pipe
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
     threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         experiments.supervise(2, [])
+    signal.signal(signal.SIGINT, before)
     assert count() == 2
 
 
