@@ -17,7 +17,7 @@ from facelib.learn.build import build_learner
 from facelib.learn.layers import FusedBatchNormalization
 from facelib.learn.losses import circle_loss
 from facelib.learn.mining import select_triplets
-from facelib.learn.networks import build_model, shown_size
+from facelib.learn.networks import build_model, input_size
 from facelib.learn.training import train_step
 
 
@@ -99,7 +99,7 @@ def _draw(folder, identities, images, config):
 
 
 def _variations(config):
-    return config.augmentation, config.warp_share, shown_size(config)
+    return config.augmentation, config.warp_share, input_size(config)
 
 
 def _compiled_step(learner):

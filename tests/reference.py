@@ -153,7 +153,7 @@ def triplets(labels, similarities, method, margin, sources=None):
     return chosen
 
 
-def spread(embeddings):
+def embedding_deviation(embeddings):
     """Standard deviation of each coordinate about its mean, mean over the coordinates, times the root of d."""
     n, d = len(embeddings), len(embeddings[0])
     deviations = []

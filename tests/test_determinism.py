@@ -99,7 +99,7 @@ def step():
             patch.setattr(networks, "build_network", tiny_network if "tiny" in name else networks.build_network)
             learner = build.build_learner(config, SimpleNamespace(training_labels=np.arange(4)))
         learner.optimizer.build(learner.variables)
-        size = networks.shown_size(config)
+        size = networks.input_size(config)
         batch = (tf.TensorSpec((8,), tf.int32), tf.TensorSpec((8, size, size, 3)), tf.TensorSpec((8,), tf.int32))
         return traced(lambda *batch: train_step(learner, learner.select(1), *batch), *batch)
 

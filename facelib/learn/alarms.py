@@ -10,7 +10,7 @@ import numpy as np
 from facelib.files import write_atomically
 
 COLLAPSED_SIMILARITY = 0.95  # mean scaled similarity of all pairs; 0.5 where embeddings are unrelated
-COLLAPSED_SPREAD = 0.1
+COLLAPSED_DEVIATION = 0.1  # of the embeddings, see `training.embedding_deviation`
 FINITE = {
     "similarity": "embeddings are",
     "loss": "loss is",
@@ -25,10 +25,11 @@ class TrainingError(RuntimeError):
 
 def alarm(record: dict) -> str:
     """What is wrong with an epoch of training, judged by its `record`, and the remedy; empty where nothing is."""
-    if record["similarity"] > COLLAPSED_SIMILARITY or record["spread"] < COLLAPSED_SPREAD:
+    if record["similarity"] > COLLAPSED_SIMILARITY or record["embedding_deviation"] < COLLAPSED_DEVIATION:
         return (
-            f"collapse: all embeddings are alike (mean similarity {record['similarity']:.3f}, spread"
-            f" {record['spread']:.3f}); lower the learning rate, or mine semi-hard triplets before hard ones"
+            f"collapse: all embeddings are alike (mean similarity {record['similarity']:.3f}, standard"
+            f" deviation {record['embedding_deviation']:.3f}); lower the learning rate, or mine semi-hard triplets before"
+            " hard ones"
         )
     if record["skipped_steps"]:
         return (

@@ -20,7 +20,7 @@ from facelib.learn.cross_batch_memory import CrossBatchMemory
 from facelib.learn.embedding import build_embedder, pair_scores
 from facelib.learn.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
 from facelib.learn.mining import select_triplets
-from facelib.learn.networks import build_model, shown_size, uses_bfloat16
+from facelib.learn.networks import build_model, input_size, uses_bfloat16
 from facelib.learn.training import Learner
 from facelib.measure import metrics
 from facelib.provenance import describe_computer, digest, digest_code
@@ -94,7 +94,7 @@ def batches_from(config: Config, split: Split, sampler: Sampler):
 
     def batches(first_step):
         faces = (split.faces.pixels, split.training_labels, sampler, first_step)
-        return iter(build_batches(*faces, config.augmentation, config.warp_share, shown_size(config)))
+        return iter(build_batches(*faces, config.augmentation, config.warp_share, input_size(config)))
 
     return batches
 

@@ -42,7 +42,7 @@ def build_model(config: Config) -> keras.Model:
     return build_network(config.network, config.embedding_size, uses_bfloat16(config), config.seed, *choices)
 
 
-def shown_size(config: Config) -> int:
+def input_size(config: Config) -> int:
     """Pixels a side of the images in batches of `config`: augmentation reduces them to what the network looks at."""
     return config.image_size if config.network == "residual" and config.augmentation else SIZE
 

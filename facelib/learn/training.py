@@ -59,8 +59,8 @@ def train_step(learner: Learner, select, identities, images, sources):
     Returns:
         Dict of scalar float32: loss (of the triplets), auxiliary_loss, gradient_norm, s_p and s_n (means over the
         triplets), active_share (of the anchor-positive pairs, those that gave a triplet), similarity (mean over all
-        pairs of images, each with itself too), spread (see `spread_of`), skipped_steps (1 where nothing was there to
-        learn from).
+        pairs of images, each with itself too), embedding_deviation (see there), skipped_steps (1 where nothing was there
+        to learn from).
     """
     with tf.GradientTape() as tape:
         embeddings = learner.model(images, training=True)
@@ -95,12 +95,12 @@ def train_step(learner: Learner, select, identities, images, sources):
         "s_n": mean_similarity(negatives),
         "active_share": tf.cast(active, tf.float32),
         "similarity": (tf.reduce_sum(tf.square(tf.reduce_mean(embeddings, axis=0))) + 1) / 2,
-        "spread": spread_of(embeddings),
+        "embedding_deviation": embedding_deviation(embeddings),
         "skipped_steps": tf.cast(skipped, tf.float32),
     }
 
 
-def spread_of(embeddings):
+def embedding_deviation(embeddings):
     """How far (B, d) unit-norm embeddings fill their sphere, scalar: 0 where all are equal, 1 at the most.
 
     The standard deviation of each coordinate over the batch, mean over the coordinates, times the square root of d

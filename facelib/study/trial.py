@@ -89,7 +89,8 @@ def _train(config: Config, folder: Path, with_test: bool) -> dict:
         "images_per_second": images / end["seconds"],
     }
     measured = ("validation_roc_auc", "validation_accuracy", "validation_average_precision")
-    figures |= {name: end[name] for name in (*measured, "loss", "spread", "active_share", "steps", "seconds")}
+    figures |= {name: end[name] for name in (*measured, "loss", "active_share", "steps", "seconds")}
+    figures["spread"] = end["embedding_deviation"]  # as the column of the recorded table is called
     if test:
         figures |= _test(config, test, align_first(split.alignment, learner.model), end["validation_threshold"])
     if config.texture_share:

@@ -6,7 +6,7 @@ import pytest
 
 from facelib.learn.alarms import FINITE, TrainingError, alarm, stop_if_broken
 
-SOUND = {"similarity": 0.55, "spread": 0.8, "skipped_steps": 0}
+SOUND = {"similarity": 0.55, "embedding_deviation": 0.8, "skipped_steps": 0}
 BATCH = {"identities": np.arange(3), "images": np.full((3, 2, 2, 1), 7.5, np.float32)}
 
 
@@ -18,11 +18,11 @@ def measured(**changes):
     ("changes", "words"),
     [
         ({}, ""),
-        ({"similarity": 0.95, "spread": 0.1}, ""),  # the limits themselves are none
-        ({"similarity": 0.951}, "collapse: .*mean similarity 0.951, spread 0.800.*lower the learning rate"),
-        ({"spread": 0.099}, "collapse: .*spread 0.099.*semi-hard"),
+        ({"similarity": 0.95, "embedding_deviation": 0.1}, ""),  # the limits themselves are none
+        ({"similarity": 0.951}, "collapse: .*mean similarity 0.951, standard deviation 0.800.*lower the learning rate"),
+        ({"embedding_deviation": 0.099}, "collapse: .*standard deviation 0.099.*semi-hard"),
         ({"skipped_steps": 3}, "3 steps found no triplet.*raise mining_margin"),
-        ({"skipped_steps": 3, "spread": 0.0}, "collapse: "),  # the cause, not its consequence
+        ({"skipped_steps": 3, "embedding_deviation": 0.0}, "collapse: "),  # the cause, not its consequence
     ],
 )
 def test_an_alarm_says_what_is_wrong_and_what_to_do(changes, words):

@@ -24,7 +24,7 @@ def test_the_network_is_the_configurations_and_bfloat16_only_where_it_is_fast(mo
 )
 def test_augmentation_reduces_images_to_the_size_that_the_network_looks_at(settings, size):
     config = load_config("smoke", "drawn", f"image_size=40 {settings}")
-    assert networks.shown_size(config) == size
+    assert networks.input_size(config) == size
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from facelib.learn.cross_batch_memory import CrossBatchMemory
 from facelib.learn.layers import UnitNorm
 from facelib.learn.losses import all_pairs_circle_loss, circle_loss, class_circle_loss
 from facelib.learn.mining import select_triplets
-from facelib.learn.training import Learner, Schedule, spread_of, train, train_step
+from facelib.learn.training import Learner, Schedule, embedding_deviation, train, train_step
 
 LABELS = np.repeat(np.arange(5, dtype=np.int32), 3)
 PATTERNS = np.random.default_rng(0).uniform(0, 255, (5, 3, 3, 2))
@@ -128,8 +128,8 @@ def test_figures_of_a_step(method):
     assert {name: (value.shape, value.dtype) for name, value in measured.items()} == {
         name: ((), tf.float32)
         for name in (
-            "loss", "auxiliary_loss", "gradient_norm", "s_p", "s_n", "active_share", "similarity", "spread",
-            "skipped_steps",
+            "loss", "auxiliary_loss", "gradient_norm", "s_p", "s_n", "active_share", "similarity",
+            "embedding_deviation", "skipped_steps",
         )
     }  # fmt: skip
     rows = sorted(triplets)
@@ -144,7 +144,7 @@ def test_figures_of_a_step(method):
         "s_n": np.mean([s[a, n] for a, _, n in triplets]),
         "active_share": len({(a, p) for a, p, _ in triplets}) / len(places),
         "similarity": s.mean(),
-        "spread": reference.spread(embeddings),
+        "embedding_deviation": reference.embedding_deviation(embeddings),
         "skipped_steps": 0,
     }
     assert {name: float(value) for name, value in measured.items()} == pytest.approx(expected, rel=1e-5)
@@ -222,18 +222,18 @@ def test_a_step_whose_loss_or_gradient_is_not_finite_changes_nothing(subject):
     measured = train_step(broken, broken.select(1), *batch(1))
     finite = {name: math.isfinite(value) for name, value in measured.items()}
     assert not finite[{"loss": "loss", "auxiliary loss": "auxiliary_loss", "gradient": "gradient_norm"}[subject]]
-    assert finite["similarity"] and finite["spread"]
+    assert finite["similarity"] and finite["embedding_deviation"]
     assert finite["loss"] == (subject != "loss") and finite["auxiliary_loss"] == (subject != "auxiliary loss")
     assert unchanged(learner, before)
 
 
-def test_spread_of_embeddings():
+def test_the_standard_deviation_of_embeddings():
     embeddings = unit(np.random.default_rng(1).normal(size=(40, 7)) + 0.5)
-    assert float(spread_of(embeddings)) == pytest.approx(reference.spread(embeddings), rel=1e-5)
-    assert float(spread_of(np.repeat(embeddings[:1], 9, axis=0))) == pytest.approx(0, abs=1e-6)
-    assert float(spread_of(on_circle([0, 90, 180, 270]))) == pytest.approx(1)
+    assert float(embedding_deviation(embeddings)) == pytest.approx(reference.embedding_deviation(embeddings), rel=1e-5)
+    assert float(embedding_deviation(np.repeat(embeddings[:1], 9, axis=0))) == pytest.approx(0, abs=1e-6)
+    assert float(embedding_deviation(on_circle([0, 90, 180, 270]))) == pytest.approx(1)
     many = unit(np.random.default_rng(2).normal(size=(5000, 64)))
-    assert float(spread_of(many)) == pytest.approx(1, abs=0.01)
+    assert float(embedding_deviation(many)) == pytest.approx(1, abs=0.01)
 
 
 def test_the_auxiliary_loss_is_added_and_its_variables_are_trained():
