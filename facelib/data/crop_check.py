@@ -37,7 +37,7 @@ class MeanFace(NamedTuple):
     images: int
 
 
-class Parity(NamedTuple):
+class CropComparison(NamedTuple):
     """How test faces differ from training faces."""
 
     correlation: float  # of the mean faces as they are
@@ -55,7 +55,7 @@ def measure_faces(pixels: np.ndarray) -> MeanFace:
     return MeanFace(mean_face(pixels), float(np.median(measure_images(some)["sharpness"])), len(pixels))
 
 
-def compare(training: MeanFace, test: MeanFace) -> Parity:
+def compare(training: MeanFace, test: MeanFace) -> CropComparison:
     """Measure how test faces differ from training faces in crop and sharpness, with warnings where it matters.
 
     Where one of the two mean faces is flat, the likeness is 0, the scale 1 and the shift 0.
@@ -65,7 +65,7 @@ def compare(training: MeanFace, test: MeanFace) -> Parity:
     else:
         likeness, scale, right, down = _place(training.face, test.face)
     sharpness = test.sharpness / training.sharpness if training.sharpness else 1.0
-    found = Parity(correlate(training.face, test.face), likeness, scale, right, down, sharpness, ())
+    found = CropComparison(correlate(training.face, test.face), likeness, scale, right, down, sharpness, ())
     few = min(training.images, test.images)
     if few < LEAST:
         return found._replace(warnings=(f"{few} images are too few to tell whether they are cropped alike",))

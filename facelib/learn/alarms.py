@@ -27,8 +27,8 @@ def alarm(record: dict) -> str:
     """What is wrong with an epoch of training, judged by its `record`, and the remedy; empty where nothing is."""
     if record["similarity"] > COLLAPSED_SIMILARITY or record["embedding_deviation"] < COLLAPSED_DEVIATION:
         return (
-            f"collapse: all embeddings are alike (mean similarity {record['similarity']:.3f}, standard"
-            f" deviation {record['embedding_deviation']:.3f}); lower the learning rate, or mine semi-hard triplets before"
+            f"collapse: all embeddings are alike (mean similarity {record['similarity']:.3f}, standard deviation"
+            f" {record['embedding_deviation']:.3f}); lower the learning rate, or mine semi-hard triplets before"
             " hard ones"
         )
     if record["skipped_steps"]:

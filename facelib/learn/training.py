@@ -59,8 +59,8 @@ def train_step(learner: Learner, select, identities, images, sources):
     Returns:
         Dict of scalar float32: loss (of the triplets), auxiliary_loss, gradient_norm, s_p and s_n (means over the
         triplets), active_share (of the anchor-positive pairs, those that gave a triplet), similarity (mean over all
-        pairs of images, each with itself too), embedding_deviation (see there), skipped_steps (1 where nothing was there
-        to learn from).
+        pairs of images, each with itself too), embedding_deviation (see there), skipped_steps (1 where there was
+        nothing to learn from).
     """
     with tf.GradientTape() as tape:
         embeddings = learner.model(images, training=True)

@@ -1,6 +1,6 @@
 """How sure verification figures are: standard errors, 95 % intervals, differences of two figures.
 
-Each function takes `ScoredPairs`, says what a figure owes to each pair, and makes an interval of it.
+The functions take `ScoredPairs`, compute the influence of each pair on a figure, and make an interval of it.
 
 Thresholds count as fixed. Chosen on the same pairs, a threshold makes an accuracy and its interval optimistic.
 """

@@ -1,4 +1,4 @@
-"""Thresholds for a wanted false accept rate, from all pairs of held-out images; NumPy only."""
+"""Thresholds for a wanted false accept rate, from all pairs of held-out images."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ LEVELS = 2**20  # of a score in [0, 1], each 0.000001 wide
 def choose_thresholds(score, labels, threshold: float, rates=RATES) -> dict:
     """A threshold for each of `rates` that the pairs of two people support, and what it costs.
 
-    All pairs are counted, none is kept: `LEVELS` counters hold as many pairs as there are.
+    Scores are counted in a histogram of `LEVELS` bins, so that memory does not grow with the number of pairs.
 
     Args:
         score: function from two arrays of rows to the scores of all their pairs, see `all_vs_all.build_score`.

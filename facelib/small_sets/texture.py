@@ -31,7 +31,8 @@ COLOURS = ((1, 14), (2, 14))  # channel, width of the image whose values are tak
 
 
 def uniform_patterns() -> np.ndarray:
-    """(256,) int32, the bin of each 8-bit pattern: 58 with at most two changes around the circle, 58 for all others.
+    """(256,) int32, the bin of each 8-bit pattern: 0 to 57 for the uniform ones, with at most two changes around the
+    circle, 58 for all others.
 
     Ojala et al. 2002, "Multiresolution gray-scale and rotation invariant texture classification", sec. 2.4.
     """

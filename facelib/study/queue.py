@@ -1,8 +1,8 @@
 """The queue of `make experiments`: an Optuna study (Akiba et al. 2019, KDD) in a file, which processes share.
 
 The table says which trials are over, and the queue holds the others: Optuna hands each to one process, and queues it
-again when that process was killed. At each start the queue is filled anew, because Optuna takes nothing out of a queue
-again, as ONLY wants it, and does not run again what failed or was stopped.
+again when that process was killed. At each start the queue is filled anew, because Optuna cannot remove queued trials,
+which ONLY needs, and does not retry failed ones.
 """
 
 import time

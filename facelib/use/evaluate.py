@@ -17,8 +17,9 @@ from facelib.use.verify import BATCH, WHOLE, Verifier, find_crop
 
 
 def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None) -> dict:
-    """Figures on the pairs of `pairs_file`, whose images are in `images_dir`; nothing is fitted to them but what
-    ``best_`` says, and the folds' thresholds.
+    """Figures on the pairs of `pairs_file`, whose images are in `images_dir`.
+
+    Only ``best_threshold``, ``best_accuracy`` and the folds' thresholds are chosen on these pairs.
 
     Args:
         crop: (left, top, side) of the face in every image, all of one size; `WHOLE`, for images of any size; or

@@ -2,7 +2,7 @@
 
 Images go in as they are decoded, (N, 112, 112, 3) in [0, 255]. Out come ``embeddings`` (N, d), unit norm, those of
 mirror images added where the configuration says so, and, where there is a cohort, ``rareness`` (N,), see
-`score_normalization`. The score of two faces is then two dot products away: s = (<x1, x2> + 1) / 2, and
+`score_normalization`. The score of two faces is then: s = (<x1, x2> + 1) / 2, and
 (s + w r1 + w r2) / (1 + 2 w).
 """
 
@@ -133,7 +133,7 @@ def import_converter():
     try:
         import tf2onnx
     except ImportError as error:
-        raise ExportError(f"ONNX needs a package that is not there ({error}): pip install 'facelib[onnx]'") from None
+        raise ExportError(f"ONNX needs a package that is not there ({error}): pip install -e '.[onnx]'") from None
     return tf2onnx
 
 

@@ -30,7 +30,7 @@ class UnsupportedRateError(ValueError):
 class Trained(NamedTuple):
     """A trained model with all that its scores need."""
 
-    config: Config  # that it was trained with
+    config: Config  # that it was trained with; of notebook 09 where texture or cohort take part
     model: keras.Model  # images to embeddings
     cohort: Any  # `score_normalization.Cohort`, or None: the score is the similarity
     parts: str  # what the score is made of, in words
@@ -80,7 +80,11 @@ def load_trained(profile: str, float32: bool = False) -> Trained:
 
 
 def read_training(profile: str) -> tuple[Config, dict]:
-    """The configuration that `profile` was last trained with, and the figures that notebook 06 found; see above."""
+    """The configuration that `profile` was last trained with, and the figures that notebook 06 found.
+
+    Raises:
+        MissingResultError: notebook 06 has not been run. CheckpointError: its results are of another version.
+    """
     needed = {*PARTS, *CHOSEN, "calibration", "data"}
     return _read(load_config(profile, "drawn"), NOTEBOOK, needed, AGAIN + profile)
 

@@ -60,7 +60,7 @@ class Verifier:
 
     Args:
         traced: trace the network once, for batches of any size, when the first image comes; that takes a second or two.
-            False answers sooner where there are only two images, and a tenth as fast where there are many.
+            False is faster for two images, and ten times slower for many.
     """
 
     def __init__(self, trained: Trained, traced: bool = True):
