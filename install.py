@@ -16,6 +16,7 @@ VARIABLES = {  # of pip's settings, those of uv with the same meaning
     "find-links": "UV_FIND_LINKS",
     "trusted-host": "UV_INSECURE_HOST",
     "cert": "SSL_CERT_FILE",
+    "client-cert": "SSL_CLIENT_CERT",
     "proxy": "ALL_PROXY",
 }
 COMMAS = {"UV_FIND_LINKS"}  # lists with commas; the others have spaces
@@ -56,9 +57,11 @@ def main(arguments: list[str]) -> int:
     listing = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
     # An index of one's own may have some versions only. pip takes the best of all, and the hashes say which file it is.
     variables, options = translate(read_pip_settings(listing))
-    environment = {"UV_INDEX_STRATEGY": "unsafe-best-match"} | variables | os.environ
+    # Certificates of the system count, as for pip.
+    environment = {"UV_INDEX_STRATEGY": "unsafe-best-match", "UV_SYSTEM_CERTS": "1"} | variables | os.environ
     uv = [sys.executable, "-m", "uv"]
-    cache = subprocess.run([*uv, "cache", "dir"], env=environment, capture_output=True, text=True).stdout.strip()
+    asked = [*uv, "cache", "dir", "--color", "never"]
+    cache = subprocess.run(asked, env=environment, capture_output=True, text=True).stdout.strip()
     with tempfile.TemporaryDirectory(prefix="cache-", dir=sys.prefix) as own_cache:
         if not is_writable(cache):
             environment["UV_CACHE_DIR"] = own_cache

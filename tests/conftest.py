@@ -9,6 +9,7 @@ import os
 os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "-1"}
 
+import dataclasses
 import gc
 import shutil
 import tempfile
@@ -202,7 +203,7 @@ def write_training(config):
     split = build.load_split(config)
     network = networks.build_model(config)
     save_checkpoint(config.interim / "runs" / "best.npz", {"model": network.variables}, {"epoch": 1})
-    held = np.flatnonzero(split.training_labels < 0)
+    held = np.flatnonzero(split.held_out)
     people = split.faces.table.labels[held]
 
     def place(file):
@@ -217,7 +218,9 @@ def write_training(config):
 
     figures = choose(network, pair_scores, build_score) | {"calibration": {"slope": 9.0, "intercept": -5.0}}
     figures["alignment"] = place(build.alignment_file(config, split.faces.digest)) if config.align else None
-    write_results(config, "06_training", figures, split.faces.digest)
+    # of texture and cohort, what notebook 09 was run with counts
+    earlier = dataclasses.replace(config, texture_share=0.5, rareness_weight=0.75)
+    write_results(earlier, "06_training", figures, split.faces.digest)
     fused = fusion.fuse(config, split, network)
     figures = choose(fused.model, fused.pair_scores, fused.build_score)
     figures["texture"] = place(fusion.texture_file(config, split.faces.digest))
@@ -245,12 +248,13 @@ def write_trained_root(folder):
         patch.setattr(config_module, "ROOT", folder)
         patch.setattr(networks, "build_network", tiny_network)
         settings = "validation_share=0.25 embedding_size=6 texture_copies=1 texture_components=5 rareness_neighbours=3"
+        settings += " texture_share=0.4 rareness_weight=0.6"
         write_training(load_config("smoke", str(folder / "faces"), settings))
 
 
 @pytest.fixture(scope="session")
 def trained_root(tmp_path_factory):
-    """A project root with what notebook 06 leaves for the profile smoke, of both streams: see `write_trained_root`.
+    """A project root with what notebooks 06 and 09 leave for the profile smoke: see `write_trained_root`.
 
     All processes that run tests share it, and the first that needs it makes it. Tests leave it as it is, or copy it.
     """

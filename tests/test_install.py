@@ -11,7 +11,7 @@ from facelib.config import ROOT
 
 STAND_IN = """
 import json, os, sys
-if sys.argv[1:] == ["cache", "dir"]:
+if sys.argv[1:] == ["cache", "dir", "--color", "never"]:  # colours would be part of the path
     print(os.environ["TEST_CACHE"])
 else:
     names = ("UV_", "SSL_CERT_FILE", "ALL_PROXY")

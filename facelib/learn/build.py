@@ -38,6 +38,7 @@ class Split(NamedTuple):
     decoded: Pixels  # (n, 112, 112, 3) uint8, as the files show them
     alignment: FaceAlignment | None
     training_labels: np.ndarray  # (n,) int32, dense; -1 where an image is not trained on
+    held_out: np.ndarray  # (n,) bool, the images of the identities for validation
     first: np.ndarray  # (pairs,) int64, rows of the validation pairs
     second: np.ndarray  # likewise
     matched: np.ndarray  # (pairs,) bool
@@ -73,7 +74,7 @@ def load_split(config: Config) -> Split:
         faces = faces._replace(pixels=align_faces(alignment, decoded, kept))
     if config.training_identities:
         training &= draw_identities(faces.table.labels, training, config.training_identities, config.seed)
-    return Split(faces, decoded, alignment, dense_labels(faces.table.labels, training), *pairs)
+    return Split(faces, decoded, alignment, dense_labels(faces.table.labels, training), validation, *pairs)
 
 
 def alignment_file(config: Config, data_digest: str) -> Path:

@@ -19,6 +19,7 @@ try:
     import optuna
     from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
     from optuna.trial import TrialState
+    from sqlalchemy import event
     from sqlalchemy.exc import SQLAlchemyError
 except ImportError:
     raise ImportError("Optuna is not installed: pip install -e '.[experiments]'") from None
@@ -107,12 +108,15 @@ def open_queue(path: Path) -> optuna.Study:
 
 def wait_for_trial(study: optuna.Study) -> bool:
     """Whether a trial waits to be run; returns when one does, or when none is left that could come back."""
-    while True:
+    looks = 0
+    while looks < 2:  # a killed trial neither runs nor waits for the moment in which Optuna queues it again
         optuna.storages.fail_stale_trials(study)
         states = {ticket.state for ticket in study.get_trials(deepcopy=False)}
-        if TrialState.WAITING in states or TrialState.RUNNING not in states:
-            return TrialState.WAITING in states
-        time.sleep(HEARTBEAT)
+        if TrialState.WAITING in states:
+            return True
+        looks = 0 if TrialState.RUNNING in states else looks + 1
+        time.sleep(1 if looks else HEARTBEAT)
+    return False
 
 
 def run_next(study: optuna.Study, run) -> dict | None:
@@ -193,7 +197,8 @@ def _over(attributes):
 
 def _add_row(attributes, row):
     with hold(Path(attributes["lock"]), "a trial that is over"):
-        add_row(Path(attributes["table"]), row)
+        if row["state"] != ERROR or trial_of(row) not in _over(attributes):  # no error takes the place of a figure
+            add_row(Path(attributes["table"]), row)
 
 
 def _open(path):
@@ -201,9 +206,14 @@ def _open(path):
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # what has to do with heartbeats
     beats = {"heartbeat_interval": HEARTBEAT, "grace_period": GRACE, "heartbeat_stale_trial_callback": _come_back}
     try:
-        return RDBStorage(f"sqlite:///{path}", {"connect_args": {"timeout": BUSY_SECONDS}}, **beats)
+        storage = RDBStorage(f"sqlite:///{path}", {"connect_args": {"timeout": BUSY_SECONDS}}, **beats)
     except RuntimeError as error:  # written by another version
         raise optuna.exceptions.StorageInternalError(error) from None
+    # Optuna looks whether a trial waits, and then takes it: SQLite would let two processes look before either takes
+    storage.engine.dispose()
+    event.listen(storage.engine, "connect", lambda connection, _: setattr(connection, "isolation_level", None))
+    event.listen(storage.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return storage
 
 
 def _come_back(study, ticket):

@@ -1,7 +1,7 @@
 """What notebooks 06 and 09 wrote, read back: the model and the figures; nothing here is needed for training."""
 
-import dataclasses
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ SMALL_SETS = "09_small_sets"  # the notebook that fits texture and cohort
 # the names of files in the results of these two; None: there is none
 PARTS, FITTED = ("checkpoint", "alignment"), ("texture", "cohort")
 CHOSEN = ("validation_threshold", "thresholds")  # on the validation pairs, for the scores of one notebook
+FREE = ("data", "test_crop", "comparison_steps", "sizes_steps", "texture_", "rareness_")  # settings that may differ
 AGAIN = "train again with make all PROFILE="
 
 
@@ -62,19 +63,22 @@ def load_trained(profile: str, float32: bool = False) -> Trained:
         results |= {key: found[key] for key in CHOSEN}
     fingerprint = digest([hashlib.sha256(file.read_bytes()).hexdigest() if file else None for file in files.values()])
     if float32:
-        config = dataclasses.replace(config, bfloat16=False)
+        config = replace(config, bfloat16=False)
     if not fitted:
         return Trained(config, restore_model(config, files), None, "network", results, fingerprint, frame, crop)
 
     from facelib.small_sets import score_normalization, texture  # loaded only where they take part
 
     parts, fuse = ["network"], None
-    if files["texture"]:
-        beside = texture.restore_texture_network(files["texture"], found["texture_components"])
-        parts, fuse = ["network and texture"], lambda network: texture.join(network, beside, config.texture_share)
-    model = restore_model(config, files, fuse)
-    settings = (model.output_shape[1], config.rareness_neighbours, config.rareness_weight)
-    cohort = files["cohort"] and score_normalization.restore_cohort(files["cohort"], *settings)
+    try:
+        if files["texture"]:
+            beside = texture.restore_texture_network(files["texture"], found["texture_components"])
+            parts, fuse = ["network and texture"], lambda network: texture.join(network, beside, config.texture_share)
+        model = restore_model(config, files, fuse)
+        settings = (model.output_shape[1], config.rareness_neighbours, config.rareness_weight)
+        cohort = files["cohort"] and score_normalization.restore_cohort(files["cohort"], *settings)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error} (or run notebooks/{SMALL_SETS}.ipynb again)") from None
     parts += ["normalised"] if cohort else []
     return Trained(config, model, cohort, ", ".join(parts), results, fingerprint, frame, crop)
 
@@ -102,8 +106,11 @@ def read_fitted(config: Config, results: dict) -> tuple[Config, dict] | None:
         return None
     again = f"run notebooks/{SMALL_SETS}.ipynb again (or make all PROFILE={config.profile})"
     fitted = _read(config, SMALL_SETS, {*FITTED, *CHOSEN, "checkpoint", "texture_components"}, again)
-    if fitted[1]["checkpoint"] != results["checkpoint"]:
-        raise CheckpointError(f"{path} is about another network than {NOTEBOOK}.json: {again}")
+    theirs, found = fitted
+    digests = (one["provenance"]["data_digest"] for one in (results, found))
+    same = {name: getattr(config, name) for name in vars(theirs) if name.startswith(FREE)}
+    if found["checkpoint"] != results["checkpoint"] or len({*digests}) > 1 or replace(theirs, **same) != config:
+        raise CheckpointError(f"{path} is about another network, or other faces, than {NOTEBOOK}.json: {again}")
     return fitted
 
 

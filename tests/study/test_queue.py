@@ -1,4 +1,5 @@
 import sqlite3
+import subprocess
 import sys
 import time
 
@@ -6,6 +7,7 @@ import pytest
 import tiny_study
 from tiny_study import IDENTITY, ORDER, finished, run_all, start
 
+from facelib.config import ROOT
 from facelib.study import plan
 from facelib.study.plan import Trial, is_searched
 from facelib.study.table import TableError, read_table, trial_of, write_table
@@ -111,6 +113,27 @@ def test_a_trial_that_runs_is_not_given_to_another_process(tmp_path, path):
     assert seen == ORDER[:3] and wait_for_trial(study)
 
 
+def test_two_processes_never_have_the_same_trial(tmp_path, path):
+    """Both ask at once, again and again: Optuna looks which trial waits, and takes it in a second step."""
+    study = start(tmp_path, ["minutes"])
+    for number in range(40):
+        study.enqueue_trial({"slot": number}, user_attrs={"slot": number})
+    code = (
+        "import sys, time; from pathlib import Path; from facelib.study.queue import open_queue\n"
+        "study = open_queue(Path(sys.argv[1])); print('ready', flush=True); sys.stdin.readline()\n"
+        "while (trial := study.ask()).user_attrs: print(trial.number, flush=True)"
+    )
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+    processes = [subprocess.Popen([sys.executable, "-c", code, str(path)], **options) for _ in range(2)]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    taken = [process.communicate()[0].split() for process in processes]
+    assert sorted(map(int, taken[0] + taken[1])) == list(range(len(study.trials) - 2))
+
+
 def test_the_last_trial_is_handed_out_once(tmp_path):
     study = start(tmp_path, ["minutes"])
     run_all(study)
@@ -132,6 +155,18 @@ def test_a_process_that_was_taken_for_killed_keeps_its_row(tmp_path, table):
         return finished(trial)
 
     assert trial_of(run_next(study, run)) == trial_of(read_table(table)[0]) == ORDER[2]
+
+
+def test_no_error_takes_the_place_of_a_figure(tmp_path, path, table):
+    """Killed for the third time, but when the row was there."""
+    study = start(tmp_path, ["minutes"])
+    for _ in range(MOST_KILLS):
+        assert wait_for_trial(study)
+        trial = kill_next(study, path)
+    write_table(table, [finished(trial, 0.75) | IDENTITY])
+    wait_for_trial(study)  # which notices the last kill
+    (row,) = read_table(table)
+    assert (row["state"], row["validation_roc_auc"]) == ("complete", 0.75)
 
 
 def test_a_trial_that_is_killed_again_and_again_is_given_up_until_the_next_start(tmp_path, path, table):

@@ -342,8 +342,16 @@ def test_what_was_fitted_to_another_network_is_told_with_what_to_do(copy):
     path = copy / "reports/smoke/results/09_small_sets.json"
     text = path.read_text()
     path.write_text(text.replace("runs/best.npz", "runs/other.npz"))
-    with pytest.raises(CheckpointError, match=f"{path} is about another network .*: run notebooks/09_small_sets.ipynb"):
+    with pytest.raises(CheckpointError, match=f"{path} is about another network, .*: run notebooks/09_small"):
         load_trained("smoke")
+    for key, value in (("seed", 8), ("flip_average", False), ("validation_share", 0.3), ("data_digest", "of others")):
+        content = json.loads(text)
+        place = content["provenance"] if key == "data_digest" else content["provenance"]["config"]
+        assert place[key] != value  # other people were held out, or other images
+        place[key] = value
+        path.write_text(json.dumps(content))
+        with pytest.raises(CheckpointError, match="is about another network, or other faces, than 06_training.json"):
+            load_trained("smoke")
     path.write_text(text.replace('"cohort"', '"other"'))
     with pytest.raises(CheckpointError, match=f"{path} is of another version, without cohort: run notebooks/09_small"):
         load_trained("smoke")
@@ -357,7 +365,7 @@ def test_a_profile_without_small_sets_never_loads_the_package(copy):
     """Nor does one in which they were not fitted."""
     path = copy / "reports/smoke/results/06_training.json"
     text = path.read_text()
-    for setting in ('"texture_share": 0.5', '"rareness_weight": 0.75'):
+    for setting in ('"texture_share": 0.5', '"rareness_weight": 0.75'):  # of 06; 09 was run with others
         assert setting in text
         text = text.replace(setting, setting.partition(" ")[0] + " 0.0")
     path.write_text(text)
@@ -374,6 +382,14 @@ def test_a_profile_without_small_sets_never_loads_the_package(copy):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.stdout == "[]\n", done.stderr
+
+
+def test_texture_and_cohort_are_weighted_as_notebook_09_was_run(verifier, faces):
+    """Not as notebook 06, whose results say other weights."""
+    trained = verifier.trained
+    assert (trained.config.texture_share, trained.cohort.weight, trained.cohort.neighbours) == (0.4, 0.6, 3)
+    embeddings = embed(trained.model, decode(faces / "0" / "0.png")[None], flip_average=False)
+    np.testing.assert_allclose((embeddings[0, 6:] ** 2).sum(), 0.4, atol=1e-5)  # behind the numbers of the network
 
 
 def test_the_fingerprint_is_of_every_file_of_the_model(copy):
