@@ -1,3 +1,6 @@
+import pytest
+
+from facelib import progress
 from facelib.progress import VARIABLE, track
 
 
@@ -7,22 +10,29 @@ def test_all_items_pass_through_in_order(monkeypatch):
     assert list(track(iter("abc"), "counting", "letters", total=3)) == ["a", "b", "c"]
 
 
-def test_progress_goes_to_the_file_that_the_executing_process_names(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "progress"))
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    """The file that progress goes to, closed at the end."""
+    path = tmp_path / "progress"
+    monkeypatch.setenv(VARIABLE, str(path))
+    yield path
+    progress._open(str(path)).close()
+
+
+def test_progress_goes_to_the_file_that_the_executing_process_names(file, capsys):
     for description in ("first", "second"):
         bar = track(range(3), description, "steps")
         for _ in bar:
             bar.set_postfix_str("loss 0.5", refresh=True)
-    shown = (tmp_path / "progress").read_text()
+    shown = file.read_text()
     for text in ("first", "second", "3/3", "steps/s", "loss 0.5", "100%"):
         assert text in shown
     assert capsys.readouterr() == ("", "")
 
 
-def test_progress_is_of_letters_that_every_terminal_has(tmp_path, monkeypatch):
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "progress"))
+def test_progress_is_of_letters_that_every_terminal_has(file):
     list(track(range(3), "decoding", "images"))
-    assert (tmp_path / "progress").read_bytes().isascii()
+    assert file.read_bytes().isascii()
 
 
 def test_progress_by_hand_goes_to_standard_error_and_is_wiped_at_the_end(monkeypatch, capsys):
