@@ -21,6 +21,9 @@ AT_LEAST_ONE = (
     "texture_images", "rareness_neighbours", "sizes_steps",
 )  # fmt: skip
 
+# settings that leave the weights of the network as they are, and what the names of others of the kind begin with
+INDECISIVE = ("profile", "data", "test_crop", "comparison_steps", "sizes_steps", "texture_", "rareness_")
+
 # The named configurations: what each changes of the defaults in `Config`.
 # fmt: off
 REFERENCE = {  # network, batches, loss and optimizer of the reference system

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from facelib.config import TRAINING_FOLDER, Config
+from facelib.config import INDECISIVE, TRAINING_FOLDER, Config
 from facelib.data.dataset import build_batches
 from facelib.data.duplicates import require_disjoint
 from facelib.data.face_alignment import FaceAlignment, fit_alignment
@@ -27,8 +27,6 @@ from facelib.provenance import describe_computer, digest, digest_code
 
 # a change in one of these folders trains again: in them lies what decides the weights, and which epoch is the best
 DECISIVE = ("data", "learn", "measure")
-# settings that leave the weights of the network as they are, and what the names of others of the kind begin with
-INDECISIVE = ("profile", "data", "test_crop", "comparison_steps", "sizes_steps", "texture_", "rareness_")
 
 
 class Split(NamedTuple):

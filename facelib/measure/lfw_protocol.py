@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from facelib.measure import intervals
-from facelib.measure.intervals import Interval, Rates, roc_band
+from facelib.measure.intervals import Difference, Interval, Rates, roc_band
 from facelib.measure.metrics import TooFewPairsError, best_threshold, checked, precision_recall_area
 from facelib.measure.scored_pairs import ScoredPairs
 
@@ -191,8 +191,9 @@ def _cells(summary):
     return cells | {f"TAR at FAR {point.far:g}": "too few pairs" for point in summary.tars} | tars
 
 
-def as_text(interval: Interval | None) -> str:
-    """The value and its 95 % interval, in brackets."""
-    if interval is None:
+def as_text(found: Interval | Difference | None) -> str:
+    """The value and its 95 % interval, in brackets; those of a difference with their signs."""
+    if found is None:
         return "not given"
-    return f"{interval.value:.4f} [{interval.lower:.4f}, {interval.upper:.4f}]"
+    sign = "+" if isinstance(found, Difference) else ""
+    return f"{found.value:{sign}.4f} [{found.lower:{sign}.4f}, {found.upper:{sign}.4f}]"

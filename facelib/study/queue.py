@@ -108,15 +108,14 @@ def open_queue(path: Path) -> optuna.Study:
 
 def wait_for_trial(study: optuna.Study) -> bool:
     """Whether a trial waits to be run; returns when one does, or when none is left that could come back."""
-    looks = 0
-    while looks < 2:  # a killed trial neither runs nor waits for the moment in which Optuna queues it again
+    gone = False  # a killed trial neither runs nor waits for the moment in which Optuna queues it again: look twice
+    while True:
         optuna.storages.fail_stale_trials(study)
         states = {ticket.state for ticket in study.get_trials(deepcopy=False)}
-        if TrialState.WAITING in states:
-            return True
-        looks = 0 if TrialState.RUNNING in states else looks + 1
-        time.sleep(1 if looks else HEARTBEAT)
-    return False
+        if TrialState.WAITING in states or (gone and TrialState.RUNNING not in states):
+            return TrialState.WAITING in states
+        gone = TrialState.RUNNING not in states
+        time.sleep(1 if gone else HEARTBEAT)
 
 
 def run_next(study: optuna.Study, run) -> dict | None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import keras
 
 from facelib.checkpoint import CheckpointError, restore_checkpoint
-from facelib.config import Config, load_config
+from facelib.config import INDECISIVE, Config, load_config
 from facelib.data.face_alignment import align_first, restore_alignment
 from facelib.learn.networks import build_model
 from facelib.provenance import digest
@@ -20,7 +20,6 @@ SMALL_SETS = "09_small_sets"  # the notebook that fits texture and cohort
 # the names of files in the results of these two; None: there is none
 PARTS, FITTED = ("checkpoint", "alignment"), ("texture", "cohort")
 CHOSEN = ("validation_threshold", "thresholds")  # on the validation pairs, for the scores of one notebook
-FREE = ("data", "test_crop", "comparison_steps", "sizes_steps", "texture_", "rareness_")  # settings that may differ
 AGAIN = "train again with make all PROFILE="
 
 
@@ -108,7 +107,7 @@ def read_fitted(config: Config, results: dict) -> tuple[Config, dict] | None:
     fitted = _read(config, SMALL_SETS, {*FITTED, *CHOSEN, "checkpoint", "texture_components"}, again)
     theirs, found = fitted
     digests = (one["provenance"]["data_digest"] for one in (results, found))
-    same = {name: getattr(config, name) for name in vars(theirs) if name.startswith(FREE)}
+    same = {name: getattr(config, name) for name in vars(theirs) if name.startswith(INDECISIVE)}
     if found["checkpoint"] != results["checkpoint"] or len({*digests}) > 1 or replace(theirs, **same) != config:
         raise CheckpointError(f"{path} is about another network, or other faces, than {NOTEBOOK}.json: {again}")
     return fitted

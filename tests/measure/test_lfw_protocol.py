@@ -170,3 +170,5 @@ def test_a_summary_refuses_what_does_not_fit():
 def test_an_interval_as_text_has_its_ends_in_brackets():
     assert lfw_protocol.as_text(intervals.Interval(0.91234, 0.01, 0.9, 0.95)) == "0.9123 [0.9000, 0.9500]"
     assert lfw_protocol.as_text(None) == "not given"
+    difference = intervals.Difference(0.0123, 0.01, -0.0073, 0.0319, 0.2)
+    assert lfw_protocol.as_text(difference) == "+0.0123 [-0.0073, +0.0319]"
