@@ -482,7 +482,7 @@ def peers_accuracies(distances, matched, folds=10):
 def peers_tar_at_far(distances, matched, far, folds=10):
     """Mean TAR and FAR over the folds by the rule of facenet and insightface (`calculate_val`).
 
-    Where it differs from `metrics.tar_at_far`: the threshold is interpolated between points of a grid of 0.001, on
+    Where it differs from `metrics.operating_point`: the threshold is interpolated between points of a grid of 0.001, on
     the other folds, so that the FAR is not kept to; it names a figure for a rate below one pair. The FAR is 0 all
     along the start of the grid; SciPy 1.17 refuses their interpolation over such points ("Expect x to not have
     duplicates"), so here it goes from the last point below the rate to the first that reaches it.

@@ -133,7 +133,7 @@ def equal_error_rate_interval(pairs: ScoredPairs) -> Interval:
 
 
 def roc_band(pairs: ScoredPairs, fars) -> RocBand:
-    """True accept rates at the given false accept rates, see `metrics.tar_at_far`, each with a 95 % interval.
+    """True accept rates at the given false accept rates, see `metrics.operating_point`, each with a 95 % interval.
 
     The thresholds are found on the same pairs, so that the error of the false accept rate adds, times the slope of the
     ROC curve: u = u_tar - slope u_far. The slope is that of the chord over one standard error of the rate to each side.

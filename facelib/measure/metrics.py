@@ -112,11 +112,6 @@ def equal_error_rate(scores, matched) -> float:
     return float(far[after] - weight * (far[after] - far[after - 1]))
 
 
-def tar_at_far(scores, matched, far: float) -> OperatingPoint:
-    """The highest true accept rate at which the false accept rate is at most `far`; see `operating_point`."""
-    return operating_point(counts(scores, matched), far)
-
-
 def operating_point(counted: Counts, far: float) -> OperatingPoint:
     """The highest true accept rate at which the false accept rate is at most `far`; nothing is interpolated.
 

@@ -243,7 +243,7 @@ def test_roc_band_goes_through_the_operating_points():
     fars = (0.01, 0.05, 0.1, 0.5, 1)
     band = intervals.roc_band(ScoredPairs(scores, people), fars)
     for place, far in enumerate(fars):
-        point = metrics.tar_at_far(scores, matched, far)
+        point = metrics.operating_point(metrics.counts(scores, matched), far)
         assert (band.far[place], band.threshold[place], band.tar[place]) == (far, point.threshold, point.tar)
         fixed = intervals.rate_intervals(ScoredPairs(scores, people), point.threshold).tar
         assert band.lower[place] <= band.tar[place] <= band.upper[place] <= 1

@@ -111,8 +111,8 @@ def test_the_summary_holds_the_figures_of_their_own_functions():
         expected = lfw_protocol.cross_validate(values, matched, folds)
         assert summary.cross_validation.accuracy == expected.accuracy <= summary.best_accuracy
         for point in summary.tars[:2]:
-            assert point.tar.value == metrics.tar_at_far(values, matched, point.far).tar
-            assert point.threshold == metrics.tar_at_far(values, matched, point.far).threshold
+            assert point.tar.value == metrics.operating_point(metrics.counts(values, matched), point.far).tar
+            assert point.threshold == metrics.operating_point(metrics.counts(values, matched), point.far).threshold
         assert summary.tars[2][:3] == (0.001, None, None) and "at least 1,000" in summary.tars[2].reason
     plain, other = found.values()
     assert plain.validation_threshold == 0.6

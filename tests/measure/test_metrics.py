@@ -24,7 +24,7 @@ PAIR_FIGURES = (
     metrics.precision_recall_curve,
     metrics.precision_recall_area,
     metrics.counts,
-    lambda scores, matched: metrics.tar_at_far(scores, matched, 1),
+    lambda scores, matched: metrics.operating_point(metrics.counts(scores, matched), 1),
 )
 
 
@@ -204,9 +204,9 @@ def test_tar_at_far_equals_its_twin(pairs, far):
     expected = tar_at_far(scores, matched, far)
     if expected is None:
         with pytest.raises(metrics.TooFewPairsError, match="take all pairs"):
-            metrics.tar_at_far(scores, matched, far)
+            metrics.operating_point(metrics.counts(scores, matched), far)
         return
-    found = metrics.tar_at_far(scores, matched, far)
+    found = metrics.operating_point(metrics.counts(scores, matched), far)
     assert (found.tar, found.far) == pytest.approx(expected, abs=1e-12)
     accepted = scores >= found.threshold
     assert (accepted[matched].mean(), accepted[~matched].mean()) == pytest.approx(expected, abs=1e-12)
@@ -219,25 +219,30 @@ def test_tar_at_far_allows_exactly_the_share(count):
     matched = np.arange(2 * count) >= count
     for allowed in range(1, count, 28):
         far = allowed / count
-        found = metrics.tar_at_far(scores, matched, far)
+        found = metrics.operating_point(metrics.counts(scores, matched), far)
         assert found.far == far and found.tar == (allowed + 1) / count
-        assert metrics.tar_at_far(scores, matched, np.nextafter(far, 1)).far == far
+        assert metrics.operating_point(metrics.counts(scores, matched), np.nextafter(far, 1)).far == far
         if allowed > 1:
-            assert metrics.tar_at_far(scores, matched, np.nextafter(far, 0)).far == (allowed - 1) / count
+            assert (
+                metrics.operating_point(metrics.counts(scores, matched), np.nextafter(far, 0)).far
+                == (allowed - 1) / count
+            )
 
 
 def test_tar_at_far_says_how_many_pairs_a_small_rate_needs():
     scores, matched = np.arange(1000.0), np.arange(1000) >= 999
     message = "0.001 needs at least 1,000 mismatched pairs, and there are 999"
     with pytest.raises(metrics.TooFewPairsError, match=message):
-        metrics.tar_at_far(scores, matched, 0.001)
+        metrics.operating_point(metrics.counts(scores, matched), 0.001)
     scores, matched = np.arange(1001.0), np.arange(1001) >= 1000
-    assert metrics.tar_at_far(scores, matched, 0.001).far == 0  # the one matched pair is above all others
+    assert (
+        metrics.operating_point(metrics.counts(scores, matched), 0.001).far == 0
+    )  # the one matched pair is above all others
     with pytest.raises(metrics.TooFewPairsError, match=r"0.3 needs at least 4 .* there are 3"):
-        metrics.tar_at_far([1, 2, 3, 4], [True, False, False, False], 0.3)
+        metrics.operating_point(metrics.counts([1, 2, 3, 4], [True, False, False, False]), 0.3)
     for far in (0, -0.1, 1.1, np.nan):
         with pytest.raises(ValueError, match="expected more than 0 and at most 1"):
-            metrics.tar_at_far(scores, matched, far)
+            metrics.operating_point(metrics.counts(scores, matched), far)
 
 
 @pytest.mark.parametrize("figure", PAIR_FIGURES)
@@ -291,12 +296,12 @@ def test_peers_tar_at_far_differs_and_does_not_keep_to_the_rate():
     """Ten thresholds, each interpolated on nine folds, for one."""
     distances, matched = peers_list(0)
     theirs, far = peers_tar_at_far(distances, matched, 0.02)
-    ours = metrics.tar_at_far(1 - distances / 4, matched, 0.02)
+    ours = metrics.operating_point(metrics.counts(1 - distances / 4, matched), 0.02)
     assert far == pytest.approx(ours.far) == 0.02
     assert (theirs, ours.tar) == pytest.approx((0.6367, 0.6733), abs=1e-4)
     distances, matched = peers_list(2)
     _, far = peers_tar_at_far(distances, matched, 0.1)
-    assert far > 0.1 >= metrics.tar_at_far(1 - distances / 4, matched, 0.1).far
+    assert far > 0.1 >= metrics.operating_point(metrics.counts(1 - distances / 4, matched), 0.1).far
 
 
 def test_peers_name_a_tar_where_a_single_pair_is_more_than_the_rate():
@@ -304,7 +309,7 @@ def test_peers_name_a_tar_where_a_single_pair_is_more_than_the_rate():
     theirs, _ = peers_tar_at_far(distances, matched, 0.001)
     assert theirs > 0  # from 270 mismatched pairs in nine folds
     with pytest.raises(metrics.TooFewPairsError, match="at least 1,000"):
-        metrics.tar_at_far(1 - distances / 4, matched, 0.001)
+        metrics.operating_point(metrics.counts(1 - distances / 4, matched), 0.001)
 
 
 @pytest.mark.parametrize("far", [0.001, 0.02, 0.1])
