@@ -62,9 +62,10 @@ PROFILES = {
         "flip_average": True, "epochs": 200, "steps_per_epoch": 200, "comparison_steps": 200,
     },
 }
-# the defaults on drawn faces, which teach nothing in 3,120 steps that 400 do not show
+# the defaults on drawn faces, which teach nothing in 3,120 steps that 240 do not show
 DRAWN = {
-    "drawn_identities": 240, "epochs": 4, "steps_per_epoch": 100, "comparison_steps": 30, "sizes_steps": 60,
+    "epochs": 4, "steps_per_epoch": 60, "warmup_steps": 40, "comparison_steps": 15, "texture_copies": 1,
+    "sizes_steps": 30,
 }
 # fmt: on
 
@@ -82,10 +83,10 @@ class Config:
     seed: int = 7
 
     # drawn faces, used where there is no data
-    drawn_identities: int = 400
-    drawn_images: int = 12  # per identity
-    drawn_test_identities: int = 200
-    drawn_pairs: int = 1200
+    drawn_identities: int = 200
+    drawn_images: int = 8  # per identity
+    drawn_test_identities: int = 100
+    drawn_pairs: int = 600
 
     # which faces take part
     identities_limit: int = 8000

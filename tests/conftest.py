@@ -192,7 +192,7 @@ def write_training(config):
     from facelib.checkpoint import save_checkpoint
     from facelib.data import crop_check
     from facelib.learn import build, networks
-    from facelib.learn.embedding import embed, pair_scores
+    from facelib.learn.embedding import build_embedder, pair_scores
     from facelib.measure import metrics
     from facelib.measure.all_vs_all import build_score
     from facelib.measure.operating_points import choose_thresholds
@@ -209,20 +209,21 @@ def write_training(config):
     def place(file):
         return file.relative_to(config.interim).as_posix()
 
-    def choose(model, pair_scores, build_score):
-        scores = build.score_with(config, split, model, pair_scores)()
+    def choose(embedder, pair_scores, build_score):
+        scores = build.score_with(split, embedder, pair_scores)()
         threshold, accuracy = metrics.best_threshold(scores, split.matched)
-        score = build_score(embed(model, split.faces.pixels, config.flip_average, rows=held))
+        score = build_score(embedder(split.faces.pixels, held))
         figures = {"validation_pairs": len(scores), "validation_accuracy": accuracy, "validation_threshold": threshold}
         return {"checkpoint": "runs/best.npz", **figures, "thresholds": choose_thresholds(score, people, threshold)}
 
-    figures = choose(network, pair_scores, build_score) | {"calibration": {"slope": 9.0, "intercept": -5.0}}
+    embedder = build_embedder(network, config.flip_average)
+    figures = choose(embedder, pair_scores, build_score) | {"calibration": {"slope": 9.0, "intercept": -5.0}}
     figures["alignment"] = place(build.alignment_file(config, split.faces.digest)) if config.align else None
     # of texture and cohort, what notebook 09 was run with counts
     earlier = dataclasses.replace(config, texture_share=0.5, rareness_weight=0.75)
     write_results(earlier, "06_training", figures, split.faces.digest)
     fused = fusion.fuse(config, split, network)
-    figures = choose(fused.model, fused.pair_scores, fused.build_score)
+    figures = choose(fused.embed, fused.pair_scores, fused.build_score)
     figures["texture"] = place(fusion.texture_file(config, split.faces.digest))
     figures["texture_components"] = fused.texture.output_shape[1]
     figures["cohort"] = place(save_cohort(fused.cohort, config.interim / "cohorts"))

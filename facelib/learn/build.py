@@ -17,7 +17,7 @@ from facelib.data.faces import DecodedFaces, Pixels, align_faces, load_faces
 from facelib.data.identities import NoFacesError, dense_labels, draw_identities, split_identities
 from facelib.data.sampler import Sampler, validation_pairs
 from facelib.learn.cross_batch_memory import CrossBatchMemory
-from facelib.learn.embedding import build_embedder, pair_scores
+from facelib.learn.embedding import pair_scores
 from facelib.learn.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
 from facelib.learn.mining import select_triplets
 from facelib.learn.networks import build_model, input_size, uses_bfloat16
@@ -161,21 +161,21 @@ def build_optimizer(config: Config) -> keras.optimizers.Optimizer:
     return optimizer
 
 
-def score_with(config: Config, split: Split, model, score=pair_scores):
-    """Function without arguments to the scores (pairs,) that `model`, as it is then, gives the validation pairs.
+def score_with(split: Split, embedder, score=pair_scores):
+    """Function without arguments to the scores (pairs,) of the validation pairs, by the model as it is then.
 
     Args:
+        embedder: of the model, see `embedding.build_embedder`.
         score: function from embeddings and the rows of pairs to their scores, see `embedding.pair_scores`.
     """
     rows, places = np.unique(np.concatenate([split.first, split.second]), return_inverse=True)
     first, second = places.reshape(2, -1)
-    embedder = build_embedder(model, config.flip_average)
     return lambda: score(embedder(split.faces.pixels, rows), first, second)
 
 
-def validate_with(config: Config, split: Split, model, score=pair_scores):
-    """Function without arguments to the figures of `model`, as it is then, on the validation pairs; as `score_with`."""
-    score_all = score_with(config, split, model, score)
+def validate_with(split: Split, embedder, score=pair_scores):
+    """Function without arguments to figures of the scores on the validation pairs; as `score_with`."""
+    score_all = score_with(split, embedder, score)
 
     def validate():
         scores = score_all()

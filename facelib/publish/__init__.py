@@ -7,6 +7,10 @@ from pathlib import Path
 from facelib.config import ConfigError
 from facelib.startup import run_command
 
+# nbformat imports jsonschema, which goes without this package where it is missing: it takes a second to import, and
+# checks international addresses, of which a notebook has none
+sys.modules.setdefault("rfc3987_syntax", None)
+
 
 class PublishingError(Exception):
     """Something that cannot be published; the message says what, where and what to do."""

@@ -1,6 +1,7 @@
 """Texture features and a cohort, fitted to the training images, and fused with the scores of a network."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from facelib.config import Config
 from facelib.data.augmentation import warp
 from facelib.data.images import SIZE
 from facelib.learn.build import Split
-from facelib.learn.embedding import embed, pair_scores
+from facelib.learn.embedding import build_embedder, pair_scores
 from facelib.measure.all_vs_all import build_score
 from facelib.progress import track
 from facelib.provenance import describe_computer, digest, digest_code
@@ -32,6 +33,7 @@ class Fused(NamedTuple):
     """A network with what stands beside it in a score."""
 
     model: keras.Model  # aligned images to embeddings: of the network, and of the texture where it has a share
+    embed: Callable  # by `model`, see `embedding.build_embedder`: traced once, for all who need it
     texture: keras.Model | None
     cohort: Cohort | None
 
@@ -54,7 +56,8 @@ def fuse(config: Config, split: Split, network: keras.Model) -> Fused:
     """
     texture = fit_texture(config, split) if config.texture_share else None
     model = join(network, texture, config.texture_share) if texture else network
-    return Fused(model, texture, embed_cohort(config, split, model))
+    embedder = build_embedder(model, config.flip_average)
+    return Fused(model, embedder, texture, embed_cohort(config, split, embedder))
 
 
 def fit_texture(config: Config, split: Split) -> keras.Model:
@@ -128,10 +131,9 @@ def texture_file(config: Config, data_digest: str) -> Path:
     return config.interim / "textures" / f"{name}.npz"
 
 
-def embed_cohort(config: Config, split: Split, model: keras.Model) -> Cohort | None:
-    """The cohort for the scores of `model`: one image of each training identity. None where it has no weight."""
+def embed_cohort(config: Config, split: Split, embedder) -> Cohort | None:
+    """The cohort for scores of `embedder`: one image of each training identity. None where it has no weight."""
     if not config.rareness_weight:
         return None
     rows = choose_cohort(split.training_labels, config.seed)
-    embeddings = embed(model, split.faces.pixels, config.flip_average, rows=rows)
-    return Cohort(embeddings, config.rareness_neighbours, config.rareness_weight)
+    return Cohort(embedder(split.faces.pixels, rows), config.rareness_neighbours, config.rareness_weight)

@@ -17,7 +17,7 @@ from facelib.data.pair_images import load_pairs
 from facelib.data.test_crop import find_test_crop
 from facelib.learn import build
 from facelib.learn.alarms import TrainingError
-from facelib.learn.embedding import embed, pair_scores
+from facelib.learn.embedding import build_embedder, embed, pair_scores
 from facelib.learn.networks import uses_bfloat16
 from facelib.learn.training import Schedule, train
 from facelib.measure import metrics
@@ -77,7 +77,7 @@ def _train(config: Config, folder: Path, with_test: bool) -> dict:
     sampler, learner = build.build_sampler(config, split), build.build_learner(config, split)
     folder = folder / build.training_folder(config, split.faces.digest).name
     schedule = Schedule(config.epochs, config.steps_per_epoch, folder)
-    validate = build.validate_with(config, split, learner.model)
+    validate = build.validate_with(split, build_embedder(learner.model, config.flip_average))
     history = list(train(learner, build.batches_from(config, split, sampler), schedule, validate))
     end = history[-1]
     images = end["steps"] * config.identities_per_batch * config.images_per_identity
@@ -95,7 +95,7 @@ def _train(config: Config, folder: Path, with_test: bool) -> dict:
         figures |= _test(config, test, align_first(split.alignment, learner.model), end["validation_threshold"])
     if config.texture_share:
         fused = fusion.fuse(config, split, learner.model)
-        found = build.validate_with(config, split, fused.model, fused.pair_scores)()
+        found = build.validate_with(split, fused.embed, fused.pair_scores)()
         figures |= {f"joined_{name}": found[f"validation_{name}"] for name in ("roc_auc", "accuracy")}
         if test:
             model = align_first(split.alignment, fused.model)

@@ -15,7 +15,7 @@ from facelib.data.duplicates import SharedImagesError
 from facelib.data.face_alignment import fit_alignment
 from facelib.data.identities import NoFacesError
 from facelib.learn import build, networks
-from facelib.learn.embedding import embed, pair_scores
+from facelib.learn.embedding import build_embedder, embed, pair_scores
 from facelib.learn.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
 from facelib.learn.mining import select_triplets
 from facelib.learn.training import Schedule, train
@@ -257,7 +257,7 @@ def test_kernels_decay_while_scales_offsets_biases_and_proxies_do_not(configure)
 
 def test_validation_figures_are_those_of_the_pairs(config, split):
     model = tiny_network("", 6, False, 0)
-    figures = build.validate_with(config, split, model)()
+    figures = build.validate_with(split, build_embedder(model, flip_average=True))()
     embeddings = embed(model, split.faces.pixels, flip_average=True)
     scores = pair_scores(embeddings, split.first, split.second)
     threshold, accuracy = metrics.best_threshold(scores, split.matched)
@@ -269,24 +269,24 @@ def test_validation_figures_are_those_of_the_pairs(config, split):
     })  # fmt: skip
 
 
-def test_validation_sees_the_model_as_it_is_then(config, split):
+def test_validation_sees_the_model_as_it_is_then(split):
     model = tiny_network("", 6, False, 0)
-    validate = build.validate_with(config, split, model)
+    validate = build.validate_with(split, build_embedder(model))
     before = validate()
     model.layers[-2].kernel.assign(np.random.default_rng(9).normal(size=model.layers[-2].kernel.shape))
     after = validate()
     assert after != before
-    assert after == build.validate_with(config, split, model)()
+    assert after == build.validate_with(split, build_embedder(model))()
 
 
-def test_validation_embeds_each_image_once_in_batches(configure, split):  # slip 9
+def test_validation_embeds_each_image_once_in_batches(split):  # slip 9
     seen = []
 
     def model(images, training):
         tf.numpy_function(lambda batch: seen.append(len(batch)), [images], [])
         return tf.math.l2_normalize(tf.reshape(images, (-1, 112 * 112 * 3))[:, ::5000], axis=1)
 
-    build.validate_with(configure("flip_average=False"), split, model)()
+    build.validate_with(split, build_embedder(model))()
     assert seen == [len(np.unique(np.concatenate([split.first, split.second])))]
     assert 2 * seen[0] <= len(split.first) + len(split.second)
 
@@ -302,7 +302,7 @@ def test_an_interrupted_run_resumes_to_the_same_weights(configure):  # slip 7
         split = build.load_split(config)
         learner, sampler = build.build_learner(config, split), build.build_sampler(config, split)
         schedule = Schedule(config.epochs, config.steps_per_epoch, folder)
-        validate = build.validate_with(config, split, learner.model)
+        validate = build.validate_with(split, build_embedder(learner.model, config.flip_average))
         epochs_done = train(learner, build.batches_from(config, split, sampler), schedule, validate)
         history = list(itertools.islice(epochs_done, epochs))
         return history, [np.asarray(tf.convert_to_tensor(v)) for v in [*learner.model.variables, *learner.variables]]

@@ -6,7 +6,7 @@ from conftest import tiny_network
 
 from facelib.data.augmentation import warp
 from facelib.learn import build
-from facelib.learn.embedding import embed, pair_scores
+from facelib.learn.embedding import build_embedder, embed, pair_scores
 from facelib.measure import metrics
 from facelib.small_sets import fusion
 from facelib.small_sets.discriminant import TooFewImagesError, fit_discriminant
@@ -174,7 +174,7 @@ def test_the_cohort_is_one_embedding_of_each_training_identity(configure, split,
     """With mirror images, as the embeddings that are compared with it, or without."""
     config = configure(f"flip_average={flip} rareness_weight=0.5 rareness_neighbours=3")
     network = tiny_network("", 6, False, 1)
-    cohort = fusion.embed_cohort(config, split, network)
+    cohort = fusion.embed_cohort(config, split, build_embedder(network, flip))
     assert cohort.embeddings.shape == (9, 6) and (cohort.neighbours, cohort.weight) == (3, 0.5)
     everyone = embed(network, split.faces.pixels, flip)
     rows = [int(np.argmin(np.abs(everyone - row).sum(1))) for row in cohort.embeddings]
@@ -183,19 +183,19 @@ def test_the_cohort_is_one_embedding_of_each_training_identity(configure, split,
 
 
 def test_without_a_weight_there_is_no_cohort(configure, split):
-    assert fusion.embed_cohort(configure("rareness_weight=0"), split, tiny_network("", 6, False, 1)) is None
+    assert fusion.embed_cohort(configure("rareness_weight=0"), split, None) is None
 
 
 def test_validation_scores_take_the_cohort_into_account(configure, split):
     config = configure("rareness_weight=0.5")
-    network = tiny_network("", 6, False, 1)
-    cohort = fusion.embed_cohort(config, split, network)
-    embeddings = embed(network, split.faces.pixels, config.flip_average)
+    embedder = build_embedder(tiny_network("", 6, False, 1))
+    cohort = fusion.embed_cohort(config, split, embedder)
+    embeddings = embedder(split.faces.pixels)
     expected = cohort.pair_scores(embeddings, split.first, split.second)
-    np.testing.assert_allclose(build.score_with(config, split, network, cohort.pair_scores)(), expected, atol=1e-6)
-    found = build.validate_with(config, split, network, cohort.pair_scores)()
+    np.testing.assert_allclose(build.score_with(split, embedder, cohort.pair_scores)(), expected, atol=1e-6)
+    found = build.validate_with(split, embedder, cohort.pair_scores)()
     assert found["validation_roc_auc"] == metrics.roc_auc(expected, split.matched)
-    assert np.abs(expected - build.score_with(config, split, network)()).max() > 1e-3
+    assert np.abs(expected - build.score_with(split, embedder)()).max() > 1e-3
 
 
 # all of it
@@ -212,7 +212,8 @@ def test_what_is_fused_is_what_the_configuration_asks_for(configure, split):
     assert normalised.model is network and normalised.texture is None
     both = fusion.fuse(configure("texture_share=0.3 rareness_weight=0.5"), split, network)
     assert both.cohort.embeddings.shape == (9, 6 + 5)
-    embeddings = embed(both.model, split.faces.pixels)
+    embeddings = both.embed(split.faces.pixels)
+    np.testing.assert_array_equal(embeddings, embed(both.model, split.faces.pixels, flip_average=True))
     expected = both.cohort.pair_scores(embeddings, split.first, split.second)
     np.testing.assert_array_equal(both.pair_scores(embeddings, split.first, split.second), expected)
     np.testing.assert_allclose(np.diag(both.build_score(embeddings)(split.first, split.second)), expected, atol=1e-6)
