@@ -186,15 +186,15 @@ experiments: $(READY)
 
 # --- the rest --------------------------------------------------------------------------------------------------------
 
-# The tests of a file stay in one process, so that what they share is made once; files in the order of tests/conftest.py.
-PYTEST := $(PYTHON) -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
+PYTEST := $(PYTHON) -m pytest --numprocesses logical
 
+# The tests of a file stay in one process, so that what they share is made once; files in the order of tests/conftest.py.
 test: $(READY)
 	@$(PYTHON) -m ruff check --quiet . && $(PYTHON) -m ruff format --check --quiet . && \
-	  $(PYTHON) -m mypy --no-error-summary && $(PYTEST) -m 'not slow'
+	  $(PYTHON) -m mypy --no-error-summary && $(PYTEST) --dist loadfile --no-loadscope-reorder -m 'not slow'
 
 test-slow: $(READY)
-	@$(PYTEST) -m slow
+	@$(PYTEST) --dist worksteal -m slow
 
 lab: $(READY)
 	@TF_ENABLE_ONEDNN_OPTS=1 $(PYTHON) -m jupyterlab notebooks

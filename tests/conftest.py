@@ -89,7 +89,7 @@ def set_tmpdir(monkeypatch):
 
 
 # of the files, in order; the others follow
-LONGEST = ("test_pipeline", "test_pipeline_real", "test_training", "test_export", "test_fusion", "test_build")
+LONGEST = ("test_pipeline", "test_trial", "test_export", "test_queue", "test_fusion", "test_kernel", "test_build")
 
 
 def pytest_collection_modifyitems(items):
@@ -253,19 +253,25 @@ def write_trained_root(folder):
         write_training(load_config("smoke", str(folder / "faces"), settings))
 
 
+def make_once(tmp_path_factory, name, make):
+    """A folder that `make` fills: all processes that run tests share it, and the first that needs it makes it."""
+    place = tmp_path_factory.getbasetemp()
+    place = place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
+    with hold(place / f"{name}.lock", "tests"):
+        if not (place / f"{name}.made").exists():
+            shutil.rmtree(place / name, ignore_errors=True)  # of a process in which it failed
+            make(place / name)
+            (place / f"{name}.made").touch()
+    return place / name
+
+
 @pytest.fixture(scope="session")
 def trained_root(tmp_path_factory):
     """A project root with what notebooks 06 and 09 leave for the profile smoke: see `write_trained_root`.
 
-    All processes that run tests share it, and the first that needs it makes it. Tests leave it as it is, or copy it.
+    Tests leave it as it is, or copy it.
     """
-    place = tmp_path_factory.getbasetemp()
-    place = place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
-    with hold(place / "trained.lock", "tests"):
-        if not (place / "trained.made").exists():
-            write_trained_root(place / "trained")
-            (place / "trained.made").touch()
-    return place / "trained"
+    return make_once(tmp_path_factory, "trained", write_trained_root)
 
 
 @pytest.fixture

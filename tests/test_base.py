@@ -40,10 +40,10 @@ def measure() -> dict:
     sampler, learner = build.build_sampler(config, split), build.build_learner(config, split)
     learner.optimizer.build(learner.variables)
     batches = build.batches_from(config, split, sampler)(0)
-    step = tf.function(lambda *batch: train_step(learner, learner.select(1), *batch))
+    step = tf.function(lambda *batch: train_step(learner, learner.select(1), *batch), autograph=False)
     steps = [step(*next(batches)) for _ in range(STEPS)]
-    base = vars(plan.configure(plan.Trial("", plan.SEEDS[0]), "drawn"))
-    others = ("data", "drawn_", "comparison_steps", "sizes_steps")  # no part of a trial on photographs
+    base = vars(plan.configure(plan.Trial("", plan.SEEDS[0]), str(config.faces)))  # as on photographs
+    others = ("data", "drawn_", "comparison_steps", "sizes_steps")  # no part of a trial on those
     return {
         "recipe": plan.RECIPE,
         "settings": {key: value for key, value in json.loads(json.dumps(base)).items() if not key.startswith(others)},

@@ -352,8 +352,9 @@ def test_help_lists_every_target_and_is_the_default(made):
 
 def test_every_test_is_run_by_make_test_or_by_make_test_slow(made):
     quick, slow = (make(made, "-n", goal, "VENV=environment").stdout.strip() for goal in ("test", "test-slow"))
-    assert slow.startswith("environment/bin/python -m pytest ") and slow.endswith(" -m slow")
-    assert quick.endswith(slow.replace("-m slow", "-m 'not slow'"))
+    assert slow.startswith("environment/bin/python -m pytest ") and slow.endswith(" --dist worksteal -m slow")
+    files = "--dist loadfile --no-loadscope-reorder"
+    assert quick.endswith(slow.replace("--dist worksteal -m slow", f"{files} -m 'not slow'"))
 
 
 @pytest.mark.parametrize("fails", ["", "test", "test-slow"])

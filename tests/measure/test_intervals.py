@@ -308,17 +308,16 @@ def coverage(repetitions, distance, seed=0):
     hits = dict.fromkeys(truth, 0)
     for _ in range(repetitions):
         scores, others = person_scores(people, generator, distance, models=2)
+        pairs, other = ScoredPairs(scores, people), ScoredPairs(others, people)
         found = [
-            intervals.accuracy_interval(ScoredPairs(scores, people), threshold),
-            *intervals.rate_intervals(ScoredPairs(scores, people), threshold),
-            intervals.roc_band(ScoredPairs(scores, people), [0.1]),
-            intervals.roc_auc_interval(ScoredPairs(scores, people)),
-            intervals.compare_accuracy(
-                ScoredPairs(scores, people), ScoredPairs(others, people), (threshold, threshold)
-            ),
-            intervals.compare_roc_auc(ScoredPairs(scores, people), ScoredPairs(others, people)),
-            intervals.equal_error_rate_interval(ScoredPairs(scores, people)),
-            intervals.average_precision_interval(ScoredPairs(scores, people)),
+            intervals.accuracy_interval(pairs, threshold),
+            *intervals.rate_intervals(pairs, threshold),
+            intervals.roc_band(pairs, [0.1]),
+            intervals.roc_auc_interval(pairs),
+            intervals.compare_accuracy(pairs, other, (threshold, threshold)),
+            intervals.compare_roc_auc(pairs, other),
+            intervals.equal_error_rate_interval(pairs),
+            intervals.average_precision_interval(pairs),
         ]
         for name, interval in zip(truth, found, strict=True):
             hits[name] += bool(interval.lower <= truth[name] <= interval.upper)

@@ -50,7 +50,8 @@ def test_a_trial_gives_the_figures_of_its_last_epoch_and_their_provenance(data, 
 
 
 def test_a_trial_that_was_cut_short_goes_on_from_its_checkpoint(data, tmp_path, monkeypatch):
-    whole = run_trial(Trial("", 7), data, tmp_path / "a")
+    trial = Trial("texture_share=0.0", 7)
+    whole = run_trial(trial, data, tmp_path / "a")
 
     def cut_short(*arguments):
         yield next(train(*arguments))
@@ -59,11 +60,11 @@ def test_a_trial_that_was_cut_short_goes_on_from_its_checkpoint(data, tmp_path, 
     steps, train = [], trial_module.train
     monkeypatch.setattr(trial_module, "train", cut_short)
     with pytest.raises(KeyboardInterrupt):
-        run_trial(Trial("", 7), data, tmp_path / "b")
+        run_trial(trial, data, tmp_path / "b")
     monkeypatch.setattr(trial_module, "train", train)
     batches_from = build.batches_from
     monkeypatch.setattr(build, "batches_from", lambda *a: lambda first: steps.append(first) or batches_from(*a)(first))
-    resumed = run_trial(Trial("", 7), data, tmp_path / "b")
+    resumed = run_trial(trial, data, tmp_path / "b")
     assert steps == [2]
     timings = {"seconds": 0, "images_per_second": 0}
     assert resumed | timings == whole | timings
