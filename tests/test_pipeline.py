@@ -1,6 +1,6 @@
 """The whole pipeline through the real Makefile, in copies of the project: minutes, not seconds.
 
-The order of the tests keeps two cores busy: nobody waits for `executed` while there is something else to do.
+Of two processes the second begins with the second half, so there comes first what does not wait for `executed`.
 """
 
 import json
@@ -145,6 +145,15 @@ def test_a_second_make_does_nothing(tree):
     assert times() == before
 
 
+@pytest.mark.skipif(not REAL_FACES.is_dir(), reason="no real faces on this machine")
+def test_the_same_on_real_faces(tmp_path):
+    tree = copy_tree(tmp_path / "facelib")
+    done = make(tree, f"DATA={REAL_FACES}", "SET=identities_limit=150 images_limit=6")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert results(tree, "07_lfw_test")["data"] == "real" and results(tree, "07_lfw_test")["pairs"] == 1200
+    assert not any(banner in page for page in pages(tree) for banner in BANNERS)
+
+
 def test_a_failing_cell_is_one_message_and_spoils_nothing(tree):
     source = tree / "notebooks" / "03_loss_derivation.ipynb"
     original, before = source.read_text(), published(tree)
@@ -158,15 +167,6 @@ def test_a_failing_cell_is_one_message_and_spoils_nothing(tree):
     broken = tree / "reports/smoke/executed/broken/03_loss_derivation.ipynb"
     assert broken.exists() and str(broken.relative_to(tree)) in done.stderr
     assert {name: content for name, content in published(tree).items() if "broken" not in name} == before
-
-
-@pytest.mark.skipif(not REAL_FACES.is_dir(), reason="no real faces on this machine")
-def test_the_same_on_real_faces(tmp_path):
-    tree = copy_tree(tmp_path / "facelib")
-    done = make(tree, f"DATA={REAL_FACES}", "SET=identities_limit=150 images_limit=6")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert results(tree, "07_lfw_test")["data"] == "real" and results(tree, "07_lfw_test")["pairs"] == 1200
-    assert not any(banner in page for page in pages(tree) for banner in BANNERS)
 
 
 def test_a_changed_plot_runs_again_without_training_and_gives_the_same_bytes(tree):
