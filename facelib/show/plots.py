@@ -1,10 +1,11 @@
 """One style and one colour scheme for every figure, and the figures that two notebooks or the report use."""
 
+import base64
 import io
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import Markdown
+from IPython.display import Markdown, display
 from matplotlib.ticker import MaxNLocator
 
 from facelib.config import Config
@@ -60,18 +61,37 @@ def banner(config: Config) -> Markdown | None:
     )
 
 
-def save(figure: plt.Figure, config: Config, name: str, drawn: bool | None = None) -> None:
-    """Write ``reports/<profile>/figures/<name>.svg``, the same bytes on every run; the note on drawn faces comes first.
+def save(figure: plt.Figure, config: Config, name: str, alt: str, drawn: bool | None = None) -> None:
+    """Write ``reports/<profile>/figures/<name>.svg``, the same bytes on every run, then show the figure and close it.
 
-    The note takes the place of the figure's common x label. `drawn` says where a figure is about other faces than those
-    of `config`.
+    The note on drawn faces takes the place of the figure's common x label.
+
+    Args:
+        alt: what the figure shows, for who cannot see it: kind of picture, what is on its axes, what is to be seen.
+        drawn: where a figure is about other faces than those of `config`, whether these are drawn.
+
+    Raises:
+        ValueError: no `alt`, or one that says no more than a title of the figure.
     """
+    titles = {figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)}
+    if not alt.strip() or alt.strip(" .") in titles:
+        raise ValueError(f"figure {name}: alt={alt!r} does not say what the figure shows to who cannot see it")
     if config.drawn if drawn is None else drawn:
         figure.supxlabel(DRAWN_NOTE, x=0.995, ha="right", fontsize=8, style="italic", color=COLOURS["neutral"])
     content = io.BytesIO()
     with plt.rc_context(SVG):
-        figure.savefig(content, format="svg", metadata={"Date": None})
+        figure.savefig(content, format="svg", metadata={"Date": None, "Description": alt})
     publish(config, config.reports / "figures" / f"{name}.svg", content.getvalue())
+    _show(figure, alt)
+
+
+def _show(figure, alt):
+    # as the inline backend would at the end of the cell, but with the text
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    plt.close(figure)
+    picture = {"image/png": base64.b64encode(content.getvalue()).decode(), "text/plain": alt}
+    display(picture, raw=True, metadata={"image/png": {"alt": alt}})
 
 
 def face_grid(images, titles=None, columns: int = 8, title: str = "", colours=None) -> plt.Figure:

@@ -1,6 +1,8 @@
 """Figures: their data, labels and bytes; the note that marks drawn faces."""
 
+import base64
 import dataclasses
+import io
 
 import matplotlib
 
@@ -9,6 +11,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
 
 from facelib import config as configuration
 from facelib.measure.intervals import RocBand
@@ -78,8 +82,11 @@ def roc():
     return plots.roc({"network (area 0.9)": ([0, 0.1, 1], [0, 0.9, 1])})
 
 
+ALT = "A curve that rises from the lower left to the upper right"
+
+
 def saved(figure, config, name="figure"):
-    plots.save(figure, config, name)
+    plots.save(figure, config, name, ALT)
     return (config.reports / "figures" / f"{name}.svg").read_text()
 
 
@@ -96,6 +103,25 @@ def test_saved_bytes_do_not_depend_on_the_salt_of_the_caller(drawn):
     assert saved(histogram(), drawn) == first
 
 
+def test_a_figure_is_shown_with_its_text_and_closed(drawn, monkeypatch):
+    shown = []
+    monkeypatch.setattr(plots, "display", lambda *given, **options: shown.append((*given, options)))
+    before = plt.get_fignums()
+    saved(roc(), drawn)
+    ((picture, options),) = shown
+    assert options == {"raw": True, "metadata": {"image/png": {"alt": ALT}}} and picture["text/plain"] == ALT
+    with Image.open(io.BytesIO(base64.b64decode(picture["image/png"]))) as image:
+        assert image.format == "PNG" and min(image.size) > 200
+    assert plt.get_fignums() == before
+    assert f"<dc:description>{ALT}</dc:description>" in (drawn.reports / "figures" / "figure.svg").read_text()
+
+
+@pytest.mark.parametrize("alt", ["", " \n", "Receiver operating characteristic", "Receiver operating characteristic."])
+def test_a_figure_has_a_text_that_says_more_than_its_title(drawn, alt):
+    with pytest.raises(ValueError, match="figure curve: alt=.* does not say what the figure shows"):
+        plots.save(roc(), drawn, "curve", alt)
+
+
 def test_only_drawn_faces_are_noted_in_the_figure(drawn, photographed):
     # glyphs are drawn as paths, with the text in a comment before them
     assert plots.DRAWN_NOTE in saved(roc(), drawn)
@@ -104,7 +130,7 @@ def test_only_drawn_faces_are_noted_in_the_figure(drawn, photographed):
 
 def test_a_figure_about_other_faces_than_those_of_the_run_says_so(drawn, photographed):
     for config, about_drawn in ((drawn, False), (photographed, True)):
-        plots.save(roc(), config, "other", drawn=about_drawn)
+        plots.save(roc(), config, "other", ALT, drawn=about_drawn)
         text = (config.reports / "figures" / "other.svg").read_text()
         assert (plots.DRAWN_NOTE in text) == about_drawn
 
@@ -114,11 +140,11 @@ def test_a_figure_about_other_faces_than_those_of_the_run_says_so(drawn, photogr
 )
 def test_note_lies_inside_the_figure_and_clear_of_the_axes(build, drawn):
     figure = build()
-    plots.save(figure, drawn, "figure")
+    plots.save(figure, drawn, "figure", ALT)
     (note,) = [text for text in figure.texts if text.get_text() == plots.DRAWN_NOTE]
     box = note.get_window_extent()
     assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 and figure.bbox.y0 <= box.y0
-    renderer = figure.canvas.get_renderer()
+    renderer = FigureCanvasAgg(figure).get_renderer()
     assert all(box.y1 <= axes.get_tightbbox(renderer).y0 for axes in figure.axes if axes.axison)
 
 
