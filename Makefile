@@ -197,7 +197,7 @@ test-slow: $(READY)
 	@$(PYTEST) --dist worksteal -m slow
 
 lab: $(READY)
-	@TF_ENABLE_ONEDNN_OPTS=1 $(PYTHON) -m jupyterlab notebooks
+	@TF_ENABLE_ONEDNN_OPTS=1 $(PYTHON) -m jupyterlab notebooks/index.ipynb
 
 bench: .bench-venv/.ready
 	@.bench-venv/bin/python -m bench

@@ -25,7 +25,7 @@ def write_results(config: Config, name: str, figures: dict, data_digest: str) ->
         "versions": {package: version(package) for package in PACKAGES},
         **describe_computer(),
         "seed": config.seed,
-        "config": _portable(config),
+        "config": portable(config),
         "data_digest": data_digest,
     }
     path = config.reports / "results" / f"{name}.json"
@@ -77,8 +77,8 @@ def run_lock(config: Config):
     return hold(config.interim / LOCK, f"facelib, profile {config.profile}")
 
 
-def _portable(config: Config) -> dict:
-    # the place of the data differs between machines, its digest does not
+def portable(config: Config) -> dict:
+    """The settings that results record: all but the place of the data, which differs between machines."""
     return {key: value for key, value in dataclasses.asdict(config).items() if key != "data"}
 
 
