@@ -30,7 +30,7 @@ $(error make experiments takes neither SET nor PROFILE: facelib/study/plan.py de
 endif
 endif
 
-NOTEBOOKS := 01_eda 02_dataset 03_loss_derivation 04_model 05_mining 06_training 07_lfw_test 08_experiments 09_small_sets
+NOTEBOOKS := 01_eda 02_dataset 03_loss_derivation 04_model 05_mining 06_training 07_lfw_test 08_experiments 09_small_sets 10_error_analysis
 
 ifeq ($(origin VENV),undefined)
 VENV := .venv

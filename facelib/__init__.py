@@ -1,4 +1,4 @@
-"""facelib: face verification with the circle loss, shown in nine notebooks; `verify` uses what they trained."""
+"""facelib: face verification with the circle loss, shown in ten notebooks; `verify` uses what they trained."""
 
 import os
 import sys

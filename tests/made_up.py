@@ -41,7 +41,7 @@ RESULTS = {
         pairs=1200, matched_pairs=600, roc_auc_keras=0.9388, pr_auc_keras=0.94, roc_auc=0.9389,
         average_precision=0.9412, eer=0.14, validation_threshold=0.71,
         accuracy_at_validation_threshold=0.8523, accuracy_standard_error=0.011,
-        best_threshold=0.702, best_accuracy=0.861, expected_calibration_error=0.0321,
+        best_threshold=0.702, best_accuracy=0.861,
         training_names=0, shared_names=0,
         gains=dict(
             best=dict(value=0.0087, standard_error=0.005, lower=-0.0011, upper=0.0185, p_value=0.08),
@@ -55,11 +55,6 @@ RESULTS = {
             validation_accuracy=dict(value=0.8523, standard_error=0.011, lower=0.8291, upper=0.8732),
             cross_validation=dict(accuracies=[0.85, 0.86], accuracy=0.855, standard_error=0.005),
         )),
-        all_pairs=dict(images=1539, matched=4321, mismatched=1179432, tar_at_far=[
-            dict(far=0.1, tar=dict(value=0.9012, standard_error=0.01, lower=0.8811, upper=0.9213)),
-            dict(far=0.01, tar=dict(value=0.6543, standard_error=0.02, lower=0.6123, upper=0.6912)),
-            dict(far=0.001, tar=dict(value=0.3456, standard_error=0.03, lower=0.2912, upper=0.4078)),
-        ]),
     ),
     "08_experiments": dict(
         faces="real", earlier=0, trials=81, declared=83, failed=7, hours=5.2,
@@ -102,5 +97,13 @@ RESULTS = {
             dict(identities=132, gain=dict(value=0.1234, lower=0.0932, upper=0.1536)),
             dict(identities=1056, gain=dict(value=0.0555, lower=0.0321, upper=0.0789)),
         ],
+    ),
+    "10_error_analysis": dict(
+        expected_calibration_error=0.0321,
+        all_pairs=dict(images=1539, matched=4321, mismatched=1179432, tar_at_far=[
+            dict(far=0.1, tar=dict(value=0.9012, standard_error=0.01, lower=0.8811, upper=0.9213)),
+            dict(far=0.01, tar=dict(value=0.6543, standard_error=0.02, lower=0.6123, upper=0.6912)),
+            dict(far=0.001, tar=dict(value=0.3456, standard_error=0.03, lower=0.2912, upper=0.4078)),
+        ]),
     ),
 }  # fmt: skip

@@ -22,6 +22,7 @@ NEEDS = {  # whose results each reads
     "01_eda": [], "02_dataset": ["01_eda"], "03_loss_derivation": [], "04_model": ["02_dataset"],
     "05_mining": ["02_dataset"], "06_training": ["01_eda"], "07_lfw_test": ["01_eda", "06_training"],
     "08_experiments": [], "09_small_sets": ["01_eda", "06_training"],
+    "10_error_analysis": ["01_eda", "06_training", "07_lfw_test", "09_small_sets"],  # the last by `facelib.use.load`
 }  # fmt: skip
 
 # Stands in for .venv/bin/python: runs the stamp for real, writes what the other steps would write, and logs them.

@@ -109,9 +109,11 @@ def test_results_hold_the_agreed_keys(executed):
     test = results(executed, "07_lfw_test")
     assert {
         "pairs", "roc_auc_keras", "pr_auc_keras", "roc_auc", "average_precision", "validation_threshold",
-        "accuracy_at_validation_threshold", "best_threshold", "best_accuracy", "data", "summaries", "all_pairs",
-        "operating_points", "expected_calibration_error", "properties", "crops",
+        "accuracy_at_validation_threshold", "best_threshold", "best_accuracy", "data", "summaries",
     } <= test.keys()  # fmt: skip
+    assert {
+        "all_pairs", "operating_points", "expected_calibration_error", "properties", "crops", "differences",
+    } <= results(executed, "10_error_analysis").keys()  # fmt: skip
     honest = test["summaries"]["configured"]
     assert honest["validation_accuracy"]["value"] == test["accuracy_at_validation_threshold"]
     assert honest["roc_auc"]["lower"] < test["roc_auc"] < honest["roc_auc"]["upper"]

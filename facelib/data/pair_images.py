@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from facelib.config import PAIRS_FILE, TEST_FOLDER, Config
 from facelib.data.duplicates import Side
 from facelib.data.images import Images, UnreadableImageError, load_images, measure
 from facelib.data.pair_list import Pair, PairsError, read_pairs
@@ -24,6 +25,21 @@ class DecodedPairs(NamedTuple):
     second: np.ndarray
     matched: np.ndarray  # (pairs,) bool
 
+    @property
+    def people(self) -> np.ndarray:
+        """(pairs, 2) str: who is on both images of each pair."""
+        return np.array([[_person(path) for path in pair[:2]] for pair in self.pairs])
+
+    @property
+    def folds(self) -> np.ndarray:
+        """(pairs,) int: the fold of each pair, always 0 where the list names no folds."""
+        return np.array([pair.fold for pair in self.pairs])
+
+    @property
+    def image_people(self) -> np.ndarray:
+        """Who is on each row of `images.pixels`, str."""
+        return np.array([_person(path) for path in self.readable])
+
     def side(self, name: str) -> Side:
         """The images as `duplicates.require_disjoint` takes them."""
         return Side(name, np.array(self.readable, object), (self.images.contents, self.images.files))
@@ -31,6 +47,11 @@ class DecodedPairs(NamedTuple):
 
 class SizesError(ValueError):
     """Images of several sizes, or of another than expected; the message lists the sizes and says what to do."""
+
+
+def load_test_pairs(config: Config, crop, frame=None) -> DecodedPairs:
+    """The test pairs among the faces of `config`, decoded into its cache; arguments and errors as in `load_pairs`."""
+    return load_pairs(config.faces / PAIRS_FILE, config.faces / TEST_FOLDER, config.interim / "cache", crop, frame)
 
 
 def load_pairs(pairs_file: Path, images_dir: Path, cache_folder: Path, crop=None, frame=None) -> DecodedPairs:
@@ -65,6 +86,10 @@ def load_pairs(pairs_file: Path, images_dir: Path, cache_folder: Path, crop=None
     return DecodedPairs(
         listed, paths, images, readable, pairs, first, second, np.array([pair.matched for pair in pairs])
     )
+
+
+def _person(path):
+    return path.split("/")[0]
 
 
 def _check_contents(pairs_file, pairs, rows, contents):

@@ -11,11 +11,14 @@ from typing import NamedTuple
 import numpy as np
 
 from facelib.measure import intervals
+from facelib.measure.all_vs_all import score_all_pairs
 from facelib.measure.intervals import Difference, Interval, Rates, roc_band
 from facelib.measure.metrics import TooFewPairsError, best_threshold, checked, precision_recall_area
+from facelib.measure.operating_points import FALSE_ACCEPTS
 from facelib.measure.scored_pairs import ScoredPairs
 
 FARS = (0.1, 0.01, 0.001)
+MOST_IMAGES = 3000  # whose pairs are all scored: 4.5 million
 
 
 class NoFoldsError(ValueError):
@@ -39,6 +42,14 @@ class TarAtFar(NamedTuple):
     tar: Interval | None
     threshold: float | None
     reason: str  # why there is none, or what its interval is worth
+
+
+class AllPairsTars(NamedTuple):
+    """All pairs of some images, and the true accept rates on them."""
+
+    images: int
+    pairs: ScoredPairs
+    tars: tuple[TarAtFar, ...]  # at those of `FARS` that amount to `FALSE_ACCEPTS` false accepts
 
 
 class Summary(NamedTuple):
@@ -108,6 +119,22 @@ def tars_at_fars(pairs: ScoredPairs, fars=FARS) -> tuple[TarAtFar, ...]:
                 TarAtFar(far, Interval(*values), float(band.threshold[0]), few if far * mismatched < 10 else "")
             )
     return tuple(found)
+
+
+def tars_on_all_pairs(build_score, people, embeddings, seed: int, most: int = MOST_IMAGES) -> AllPairsTars:
+    """True accept rates from all pairs of the images, or of `most` of them, which the seed draws.
+
+    Args:
+        build_score: function from embeddings to the function that scores all their pairs: `all_vs_all.build_score`.
+        people: (n,), who is on each image. embeddings: (n, d).
+    """
+    labels = np.unique(people, return_inverse=True)[1]
+    rows = np.sort(np.random.default_rng(seed).permutation(len(labels))[:most])
+    found = score_all_pairs(build_score(embeddings[rows]), labels[rows])
+    pairs = ScoredPairs(found.scores, labels[rows][found.rows])
+    mismatched = int((~pairs.matched).sum())
+    supported = [far for far in FARS if far * mismatched >= FALSE_ACCEPTS]
+    return AllPairsTars(len(rows), pairs, tars_at_fars(pairs, supported))
 
 
 def summarise(variants: dict[str, ScoredPairs], folds=None, thresholds: dict | None = None) -> dict[str, Summary]:
@@ -191,9 +218,14 @@ def _cells(summary):
     return cells | {f"TAR at FAR {point.far:g}": "too few pairs" for point in summary.tars} | tars
 
 
-def as_text(found: Interval | Difference | None) -> str:
-    """The value and its 95 % interval, in brackets; those of a difference with their signs."""
+def as_text(found: Interval | Difference | dict | None) -> str:
+    """The value and its 95 % interval, in brackets; those of a difference with their signs.
+
+    A dict is an interval or a difference as `as_data` makes it.
+    """
     if found is None:
         return "not given"
+    if isinstance(found, dict):
+        found = Difference(**found) if "p_value" in found else Interval(**found)
     sign = "+" if isinstance(found, Difference) else ""
     return f"{found.value:{sign}.4f} [{found.lower:{sign}.4f}, {found.upper:{sign}.4f}]"

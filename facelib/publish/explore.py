@@ -24,6 +24,7 @@ from facelib.publish import PublishingError, run
 from facelib.publish.html import FOLDER, find_banner
 from facelib.results import require
 
+NOTEBOOK = "10_error_analysis"  # which writes what the page shows
 SCRIPTS = ("explore.js", "explore_charts.js", "explore_faces.js")
 PAGE_LIMIT = 5_000_000  # bytes, which pictures keep to
 TILE = 96  # pixels; a multiple of 8, the blocks of a JPEG, so that no picture reaches into another
@@ -45,8 +46,8 @@ def read_inputs(results: Path, exploration: Path) -> tuple[dict, list[dict], str
     for name in ("06_training", "07_lfw_test"):
         require(results / f"{name}.json", name)
         figures[name] = json.loads((results / f"{name}.json").read_text())
-    require(exploration, "07_lfw_test")
-    test, again = figures["07_lfw_test"], "run notebooks/07_lfw_test.ipynb again (or `make all`)"
+    require(exploration, NOTEBOOK)
+    test, again = figures["07_lfw_test"], f"run notebooks/{NOTEBOOK}.ipynb again (or `make all`)"
     try:
         with open(exploration, "rb") as content, np.load(content, allow_pickle=False) as file:
             arrays = dict(file)
@@ -140,7 +141,7 @@ def _digest(text: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("target", type=Path, help="the page")
-    parser.add_argument("exploration", type=Path, help="explore.npz, which notebook 07 writes")
+    parser.add_argument("exploration", type=Path, help="explore.npz, which notebook 10 writes")
     parser.add_argument("--results", type=Path, required=True, help="the folder of the notebooks' JSON files")
     arguments = parser.parse_args()
     page = render_explorer(*read_inputs(arguments.results, arguments.exploration))

@@ -9,7 +9,7 @@ import jinja2
 from facelib.files import write_atomically
 from facelib.publish import PublishingError, run
 
-NEEDED = ("01_eda", "04_model", "06_training", "07_lfw_test", "09_small_sets")
+NEEDED = ("01_eda", "04_model", "06_training", "07_lfw_test", "09_small_sets", "10_error_analysis")
 RECIPE = (
     "network", "image_size", "local_contrast", "embedding_size", "identities_per_batch", "images_per_identity",
     "augmentation", "warp_share", "loss", "margin", "gamma", "mining", "triplets_weight", "pairs_weight",
@@ -26,8 +26,8 @@ def build_card(results: Path) -> str:
         PublishingError: a file or a key is missing.
     """
     try:
-        eda, model, training, test, small = (json.loads((results / f"{name}.json").read_text()) for name in NEEDED)
-        return _template().render(_describe(eda, model, training, test, small))
+        found = (json.loads((results / f"{name}.json").read_text()) for name in NEEDED)
+        return _template().render(_describe(*found))
     except (OSError, KeyError, ValueError, jinja2.UndefinedError) as error:
         problem = f"no {error}" if isinstance(error, KeyError) else error
         raise PublishingError(f"{results}: no model card can be made of it ({problem}): `make all` again") from None
@@ -45,12 +45,12 @@ def _template() -> jinja2.Template:
     return environment.get_template("model_card.md.j2")
 
 
-def _describe(eda, model, training, test, small) -> dict:
+def _describe(eda, model, training, test, small, analysis) -> dict:
     config, thresholds = small["provenance"]["config"], small["thresholds"]  # of the scores that are in use
     areas, sure = ("validation_roc_auc", "validation_average_precision"), training["validation_accuracy_interval"]
     figures = [("validation pairs", name.removeprefix("validation_"), training[name], None) for name in areas]
     figures += [("validation pairs", "accuracy", training["validation_accuracy"], sure)]
-    honest, everyone = test["summaries"]["configured"], test["all_pairs"]
+    honest, everyone = test["summaries"]["configured"], analysis["all_pairs"]
     figures += [("test pairs", "accuracy", test["accuracy_at_validation_threshold"], honest["validation_accuracy"])]
     areas = ("roc_auc", "average_precision", "equal_error_rate")
     figures += [("test pairs", name, honest[name]["value"], honest[name]) for name in areas]
@@ -87,7 +87,7 @@ def _describe(eda, model, training, test, small) -> dict:
         "folds": honest["cross_validation"],
         "all_images": everyone["images"],
         "all_mismatched": everyone["mismatched"],
-        "calibration_error": test["expected_calibration_error"],
+        "calibration_error": analysis["expected_calibration_error"],
         **training["calibration"],
         "mismatched": thresholds["mismatched_pairs"],
         "smallest_far": thresholds["smallest_far"],

@@ -81,7 +81,6 @@ def write_exploration(config: Config, test, scores: np.ndarray, mapped: np.ndarr
         test: `pair_images.DecodedPairs`. scores: (pairs,). mapped: (n,) int, rising, rows of ``test.readable``, see
             `choose_people`. points: (n, 2), see `project`.
     """
-    people = np.array([path.split("/")[0] for path in test.readable])
     files = np.array([path.rpartition("/")[2] for path in test.readable])
     pairs = choose_pairs(scores, test.matched)
     rows = np.unique(np.concatenate([test.first[pairs], test.second[pairs], mapped]))
@@ -94,7 +93,7 @@ def write_exploration(config: Config, test, scores: np.ndarray, mapped: np.ndarr
         first=np.searchsorted(rows, test.first[pairs]),
         second=np.searchsorted(rows, test.second[pairs]),
         pixels=test.images.pixels[rows],
-        people=people[rows],
+        people=test.image_people[rows],
         files=files[rows],
         mapped=np.searchsorted(rows, mapped),
         points=points,

@@ -50,9 +50,8 @@ def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None) 
         embeddings = np.concatenate([verifier.embed(pixels[start : start + BATCH]) for start in starts])
         scores = verifier.scores(embeddings, test.first, test.second)
         digest, faces = test.images.digest, crop_check.measure_faces(pixels)
-    people = np.array([[path.split("/")[0] for path in pair[:2]] for pair in test.pairs])
     try:
-        pairs = ScoredPairs(scores, people)
+        pairs = ScoredPairs(scores, test.people)
         summary = _summarise(verifier, test, pairs)
     except ValueError as error:
         raise ValueError(f"{pairs_file}: {error}") from None
@@ -65,7 +64,7 @@ def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None) 
         "pairs_left_out": len(test.listed) - len(test.pairs),
         "unreadable": [list(problem) for problem in test.images.problems],
         "images": len(test.readable),
-        "people": len(np.unique(people)),
+        "people": pairs.dyads.people,
         **{key: summary[key]["value"] for key in ("roc_auc", "average_precision", "equal_error_rate")},
         **{key: summary[key] for key in ("best_threshold", "best_accuracy")},
         "summary": summary,
@@ -81,8 +80,7 @@ def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None) 
 
 def _summarise(verifier, test, pairs):
     threshold = verifier.trained.results["validation_threshold"]
-    folds = np.array([pair.fold for pair in test.pairs])
-    return lfw_protocol.as_data(lfw_protocol.summarise({"": pairs}, folds, {"": threshold})[""])
+    return lfw_protocol.as_data(lfw_protocol.summarise({"": pairs}, test.folds, {"": threshold})[""])
 
 
 def _decide(pairs, row):

@@ -113,6 +113,18 @@ def read_fitted(config: Config, results: dict) -> tuple[Config, dict] | None:
     return fitted
 
 
+def read_training_on(config: Config) -> dict:
+    """What notebook 06 found on the kind of faces that `config` has, photographs or drawn ones.
+
+    Raises:
+        MissingResultError: notebook 06 has not been run. ValueError: it was last run on the other kind.
+    """
+    results = read_results(config, NOTEBOOK)
+    if results["data"] != ("drawn" if config.drawn else "real"):
+        raise ValueError(f"{NOTEBOOK}.json is about {results['data']} faces: run notebooks/{NOTEBOOK}.ipynb on these")
+    return results
+
+
 def _read(default: Config, notebook: str, needed: set, again: str) -> tuple[Config, dict]:
     # the configuration of the run of `notebook` and its results, which have to hold the keys `needed`
     path = default.reports / "results" / f"{notebook}.json"

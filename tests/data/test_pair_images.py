@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from conftest import write_image
 
+from facelib.config import PAIRS_FILE, TEST_FOLDER, Config
 from facelib.data.images import UnreadableImageError
-from facelib.data.pair_images import SizesError, load_pairs, measure_frame
+from facelib.data.pair_images import SizesError, load_pairs, load_test_pairs, measure_frame
 from facelib.data.pair_list import Pair, PairsError
 
 LINES = ("2", "Ann 1 2", "Ann 1 Bob 3", "Bob 3 4", "Bob 4 Cy 1", "Cy 1 2")
@@ -144,3 +145,31 @@ def test_copies_of_an_image_under_other_names_are_no_pair_and_make_no_new_one(fo
     target.symlink_to(source)
     with pytest.raises(PairsError, match=message):
         load(folder)
+
+
+def test_people_and_folds_of_the_pairs_and_people_of_the_images_that_can_be_read(folder):
+    (folder / "pairs.txt").write_text("2 1\nAnn 1 2\nAnn 1 Bob 3\nCy 1 2\nBob 4 Cy 1\n")
+    (folder / "images" / FILES[2]).write_bytes(b"no image")
+    with pytest.raises(PairsError, match="only one kind of pair in fold 1"):
+        load(folder)
+    write_image(folder / "images" / FILES[2], 2, (250, 250))
+    found = load(folder)
+    assert found.people.tolist() == [["Ann", "Ann"], ["Ann", "Bob"], ["Cy", "Cy"], ["Bob", "Cy"]]
+    assert found.folds.tolist() == [0, 0, 1, 1] and found.image_people.tolist() == [name for name, _ in PEOPLE]
+    (folder / "pairs.txt").write_text("\n".join(LINES))
+    (folder / "images" / FILES[1]).write_bytes(b"no image")
+    found = load(folder)
+    assert found.people.tolist() == [["Ann", "Bob"], ["Bob", "Bob"], ["Bob", "Cy"], ["Cy", "Cy"]]
+    assert found.folds.tolist() == [0] * 4 and found.image_people.tolist() == ["Ann", "Bob", "Bob", "Cy", "Cy"]
+
+
+def test_the_test_pairs_are_those_of_the_configured_faces(folder, project):
+    faces = folder / "faces"
+    faces.mkdir()
+    (folder / "pairs.txt").rename(faces / PAIRS_FILE)
+    (folder / "images").rename(faces / TEST_FOLDER)
+    config = Config(profile="smoke", data=str(faces))
+    found = load_test_pairs(config, (61, 64, 128), (250, 250))
+    assert found.readable == FILES and list((config.interim / "cache").glob("*.npy"))
+    with pytest.raises(SizesError, match="expected images of 240x250"):
+        load_test_pairs(config, (61, 64, 128), (240, 250))

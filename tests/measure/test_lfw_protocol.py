@@ -4,11 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from conftest import unit
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import cross_validated, peers_accuracies
 
-from facelib.measure import intervals, lfw_protocol, metrics
+from facelib.learn.embedding import pair_scores
+from facelib.measure import all_vs_all, intervals, lfw_protocol, metrics
 from facelib.measure.scored_pairs import ScoredPairs
 
 
@@ -172,3 +174,48 @@ def test_an_interval_as_text_has_its_ends_in_brackets():
     assert lfw_protocol.as_text(None) == "not given"
     difference = intervals.Difference(0.0123, 0.01, -0.0073, 0.0319, 0.2)
     assert lfw_protocol.as_text(difference) == "+0.0123 [-0.0073, +0.0319]"
+
+
+@pytest.mark.parametrize(
+    "found", [intervals.Interval(0.91234, 0.01, 0.9, 0.95), intervals.Difference(0.0123, 0.01, -0.0073, 0.0319, 0.2)]
+)
+def test_what_was_read_back_from_a_file_has_the_same_text(found):
+    again = json.loads(json.dumps(lfw_protocol.as_data(found)))
+    assert lfw_protocol.as_text(again) == lfw_protocol.as_text(found)
+
+
+def faces(images, people, seed=0):
+    generator = np.random.default_rng(seed)
+    names = np.array([f"person {number}" for number in generator.integers(0, people, images)])
+    return names, unit(generator.normal(size=(images, 8))).astype(np.float32)
+
+
+def test_true_accept_rates_on_all_pairs_are_those_of_their_scores():
+    names, embeddings = faces(60, 12)
+    found = lfw_protocol.tars_on_all_pairs(all_vs_all.build_score, names, embeddings, seed=3)
+    rows = [(row, other) for other in range(60) for row in range(other)]
+    assert found.images == 60 and len(found.pairs) == len(rows)
+    expected = ScoredPairs(pair_scores(embeddings, *np.transpose(rows)), [names[list(pair)] for pair in rows])
+    np.testing.assert_allclose(np.sort(found.pairs.scores), np.sort(expected.scores), atol=1e-6)
+    mismatched = int((~expected.matched).sum())
+    assert 300 <= mismatched < 3000 and int((~found.pairs.matched).sum()) == mismatched
+    assert [point.far for point in found.tars] == [0.1]  # 0.01 amounts to fewer than 30 pairs
+    for point, twin in zip(found.tars, lfw_protocol.tars_at_fars(expected, [0.1]), strict=True):
+        assert point.tar == pytest.approx(twin.tar)
+
+
+def test_of_many_images_the_seed_draws_some():
+    names, embeddings = faces(60, 6)
+    asked = []
+
+    def build_score(vectors):
+        asked.append(vectors)
+        return all_vs_all.build_score(vectors)
+
+    for seed in (1, 1, 2):
+        found = lfw_protocol.tars_on_all_pairs(build_score, names, embeddings, seed, most=20)
+        assert found.images == 20 and len(found.pairs) == 190 and found.tars == ()
+    first, again, other = asked
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+    places = [int(np.flatnonzero((embeddings == vector).all(axis=1))[0]) for vector in first]
+    assert places == sorted(set(places))

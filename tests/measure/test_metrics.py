@@ -313,8 +313,8 @@ def test_peers_name_a_tar_where_a_single_pair_is_more_than_the_rate():
 
 
 @pytest.mark.parametrize("far", [0.001, 0.02, 0.1])
-def test_the_rules_that_notebook_07_shows_are_the_peers(far):
-    notebook = json.loads((ROOT / "notebooks" / "07_lfw_test.ipynb").read_text())
+def test_the_rules_that_notebook_10_shows_are_the_peers(far):
+    notebook = json.loads((ROOT / "notebooks" / "10_error_analysis.ipynb").read_text())
     cells = ["".join(cell["source"]) for cell in notebook["cells"]]
     (code,) = [cell.partition("\n\n\n")[0] for cell in cells if cell.startswith("def peers_rules")]
     for seed in range(3):

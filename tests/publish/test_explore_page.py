@@ -28,7 +28,7 @@ HOSTILE = (
 
 
 def made_up(pairs=400, images=60, noise=False):
-    """What notebook 07 writes, of made-up scores of people with hostile names."""
+    """What notebook 10 writes, of made-up scores of people with hostile names."""
     generator = np.random.default_rng(8)
     matched = np.arange(pairs) % 2 == 0
     scores = generator.normal(0.5 + 0.12 * matched, 0.07).round(3)  # with ties
@@ -162,7 +162,7 @@ def test_colours_are_those_of_the_figures():
 @pytest.mark.parametrize(
     ("name", "notebook"),
     [
-        ("explore.npz", "07_lfw_test"),
+        ("explore.npz", "10_error_analysis"),
         ("results/07_lfw_test.json", "07_lfw_test"),
         ("results/06_training.json", "06_training"),
     ],
@@ -176,7 +176,10 @@ def test_a_missing_file_names_the_notebook_to_run(run_folder, name, notebook):
 def test_a_file_of_other_pairs_is_refused(run_folder):
     for change in ({"data_digest": np.array("other")}, {"scores": np.zeros(3)}):
         np.savez(run_folder / "explore.npz", **{**made_up(), **change})
-        with pytest.raises(PublishingError, match="other test pairs than .*07_lfw_test.ipynb again"):
+        with pytest.raises(
+            PublishingError,
+            match="other test pairs than .*07_lfw_test.json: run notebooks/10_error_analysis.ipynb again",
+        ):
             read_inputs(run_folder / "results", run_folder / "explore.npz")
 
 
@@ -185,7 +188,7 @@ def test_a_broken_file_is_one_message(run_folder):
     whole = path.read_bytes()
     for content in (whole[:1000], b"", b"no file of NumPy"):
         path.write_bytes(content)
-        with pytest.raises(PublishingError, match="make no page .*run notebooks/07_lfw_test.ipynb again"):
+        with pytest.raises(PublishingError, match="make no page .*run notebooks/10_error_analysis.ipynb again"):
             read_inputs(run_folder / "results", path)
     path.write_bytes(whole)
     (run_folder / "results" / "06_training.json").write_text('{"data": "drawn"}')

@@ -5,6 +5,8 @@ import pytest
 from conftest import tiny_network
 
 from facelib.checkpoint import CheckpointError, save_checkpoint
+from facelib.config import Config
+from facelib.results import MissingResultError, write_results
 from facelib.use import load
 
 SETTINGS = "validation_share=0.25 validation_images=3 embedding_size=6"
@@ -46,3 +48,17 @@ def test_a_file_that_is_missing_or_damaged_is_named(config, network_file, tmp_pa
     file.write_bytes(file.read_bytes()[:50])
     with pytest.raises(CheckpointError, match=f"{file} is damaged"):
         load.restore_model(config, parts(file))
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_figures_of_the_other_kind_of_faces_are_refused(project, data_folder, drawn):
+    photographs, drawings = Config(profile="smoke", data=str(data_folder)), Config(profile="smoke")
+    own, other = (drawings, photographs) if drawn else (photographs, drawings)
+    with pytest.raises(MissingResultError, match="06_training.ipynb first"):
+        load.read_training_on(own)
+    write_results(own, load.NOTEBOOK, {"best_epoch": 3}, "digest")
+    assert load.read_training_on(own)["best_epoch"] == 3
+    with pytest.raises(
+        ValueError, match=f"is about {'drawn' if drawn else 'real'} faces: run notebooks/06_training.ipynb"
+    ):
+        load.read_training_on(other)
