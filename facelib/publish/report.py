@@ -11,6 +11,10 @@ from facelib.files import write_atomically
 from facelib.publish import PublishingError, run
 
 PAGE_LIMIT = 3  # of the body; the references may go beyond
+STANDARDS = ["ua-1", "a-2b"]  # for everyone to read, and to keep: Typst refuses what is missing
+    "ua-1",
+    "a-2b",
+]  # for everyone to read, screen readers included, and to keep: Typst refuses what is missing
 TIMESTAMP = 1_577_836_800  # 2020-01-01: the date inside the file must not differ between runs
 
 
@@ -25,7 +29,7 @@ def compile_report(source: Path, folder: Path) -> bytes:
     """
     compiler = _open(source, folder)
     try:
-        pdf, warnings = compiler.compile_with_warnings(format="pdf", timestamp=TIMESTAMP)
+        pdf, warnings = compiler.compile_with_warnings(format="pdf", timestamp=TIMESTAMP, pdf_standards=STANDARDS)
     except typst.TypstError as error:
         raise PublishingError(f"{source} does not compile for {folder}: {error.message}\n{error.diagnostic}") from error
     if warnings:

@@ -1,7 +1,6 @@
 """The report itself, reports/report.typ, on figures that are made up here."""
 
 import dataclasses
-import io
 import json
 
 import pypdf
@@ -16,7 +15,10 @@ WHOLE = RESULTS["08_experiments"]["whole"]
 GAINS = RESULTS["07_lfw_test"]["gains"]
 PARTS = RESULTS["09_small_sets"]["parts"]
 PLAIN = dict(name="no augmentation", validation_roc_auc=0.7, validation_accuracy=0.65)
-FIGURE = '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"><rect width="9" height="9"/></svg>'
+# as matplotlib writes it: the text for who cannot see it is in the metadata
+FIGURE = """<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"><metadata><rdf:RDF
+ xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><dc:description>A
+rectangle in the corner of {name}</dc:description></rdf:RDF></metadata><rect width="9" height="9"/></svg>"""
 SIZES = {"06_training": (720, 360), "08_minutes": (389, 216), "07_roc": (346, 317), "07_scores": (504, 259)}
 
 
@@ -43,9 +45,10 @@ def report(tmp_path):
             content |= {"data": data, "provenance": {"config": config}}
             (run / "results" / f"{name}.json").write_text(json.dumps(content))
         for name, (width, height) in SIZES.items():
-            (run / "figures" / f"{name}.svg").write_text(FIGURE.format(width=width, height=height))
+            (run / "figures" / f"{name}.svg").write_text(FIGURE.format(name=name, width=width, height=height))
         source = tmp_path / "report.typ"
-        pages = pypdf.PdfReader(io.BytesIO(compile_report(source, run))).pages
+        (run / "report.pdf").write_bytes(compile_report(source, run))
+        pages = pypdf.PdfReader(run / "report.pdf").pages
         texts = [page.extract_text().split()[:-1] for page in pages]  # the last word of a page is its number
         return [" ".join(words) for words in texts], measure_body(source, run)
 
@@ -57,6 +60,38 @@ def test_numbers_are_those_of_the_results(report):
     for figure in ("5,926", "1,200", "4.9", "0.9389", "85.2", "86.1", "0.710", "0.702", "0.1234", "2.80", "190,512"):
         assert figure in text, figure
     assert "cosine decay, weight decay" in text
+
+
+def texts_for_who_cannot_see(element):
+    """The alternative texts below an element of a PDF's structure, in order."""
+    element = element.get_object() if hasattr(element, "get_object") else element
+    if isinstance(element, list):
+        return [text for part in element for text in texts_for_who_cannot_see(part)]
+    if not isinstance(element, dict):
+        return []
+    return [str(element[key]) for key in ("/Alt",) if key in element] + texts_for_who_cannot_see(element.get("/K", []))
+
+
+def test_it_is_made_for_screen_readers_and_archives_with_a_text_for_every_formula_and_figure(report, tmp_path):
+    report()
+    root = pypdf.PdfReader(tmp_path / "run" / "report.pdf").trailer["/Root"]
+    claims = root["/Metadata"].get_object().get_data().decode()
+    assert "<pdfuaid:part>1</pdfuaid:part>" in claims
+    assert "<pdfaid:part>2</pdfaid:part>" in claims and "<pdfaid:conformance>B</pdfaid:conformance>" in claims
+    assert root["/Lang"] == "en-GB" and root["/MarkInfo"]["/Marked"]
+    texts = texts_for_who_cannot_see(root["/StructTreeRoot"])
+    for name in SIZES:
+        assert " ".join(f"A rectangle in the corner of {name}".split()) in [" ".join(text.split()) for text in texts]
+    assert "x equals d squared (a, p) minus d squared (a, n) plus m" in texts
+    assert "s equals (the inner product of x 1, x 2 plus 1) over 2" in texts
+    assert any(text.startswith("the loss L is one over gamma times the logarithm") for text in texts)
+    assert all(text.strip() and "  " not in text for text in texts)
+
+
+def test_a_figure_without_a_text_is_refused(report, monkeypatch):
+    monkeypatch.setitem(globals(), "FIGURE", FIGURE.replace("dc:description", "dc:title"))
+    with pytest.raises(PublishingError, match="missing alt text"):
+        report()
 
 
 def test_the_study_names_the_best_choice_of_each_factor_and_what_time_buys(report):
