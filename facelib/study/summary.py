@@ -1,5 +1,6 @@
 """The trials of the study by choice: means over the seeds, differences within a seed, the order of the choices."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -8,6 +9,9 @@ from typing import NamedTuple
 from facelib.study import plan
 from facelib.study.table import COMPLETE, trial_of
 
+LENGTH = ("validation_roc_auc", "validation_accuracy", "test_accuracy", "test_roc_auc", "steps")  # see `lengths`
+LENGTH_JOINED = ("joined_test_accuracy", "joined_test_roc_auc")
+WHOLE = ("joined_test_accuracy", "joined_test_best_accuracy", "joined_test_roc_auc")  # see `whole_recipe`
 ALIKE = ("recipe", "workers", "processor", "tensorflow", "keras", "bfloat16")  # columns, see `computed_alike`
 
 
@@ -67,6 +71,65 @@ def lead_spread(summary: Summary, other: Summary) -> float | None:
     None where they have fewer than two seeds in common, computed alike.
     """
     return _ahead(summary.rows, other.rows)[1]
+
+
+def compare_choices(rows: list[dict], table: str) -> dict | None:
+    """The best choice of `table`, and how far it is ahead of the last and of the first one; None without two choices.
+
+    Returns:
+        JSON-able: ``table``, ``best``, ``last``, ``first``: names; ``lead`` on the last and ``ahead`` of the first,
+        each with its ``_spread``; ``best_roc_auc``; ``compared``, how many choices.
+    """
+    summaries = summarise(rows, table)
+    best, *others = ranked(summaries) or [None]
+    if not others:
+        return None
+    last, first = others[-1], summaries[0]
+    names = {"table": table, "best": best.name, "last": last.name}
+    names |= {"lead": best.difference - last.difference, "lead_spread": lead_spread(best, last)}
+    names |= {"first": first.name, "ahead": best.difference, "ahead_spread": best.difference_spread}
+    return names | {"best_roc_auc": best.roc_auc, "compared": len(others) + 1}
+
+
+def lengths(rows: list[dict]) -> list[dict]:
+    """The complete trials of the curve over minutes, in its order.
+
+    Returns:
+        JSON-able: ``declared`` and measured ``minutes``; ``as_best``, whether it has the settings of the profile
+        `best`; ``at_once``, how many trials ran at a time; and the columns `LENGTH` and `LENGTH_JOINED`.
+    """
+    points = []
+    for summary in summarise(rows, plan.MINUTES):
+        for row in summary.rows:
+            if row["state"] == COMPLETE and row["seconds"] and None not in [row[key] for key in LENGTH]:
+                settings = plan.configure(trial_of(row), "drawn")
+                as_best = all(getattr(settings, key) == getattr(plan.BEST, key) for key in plan.CHANGED)
+                length = {"declared": float(summary.name), "minutes": machine_seconds(row) / 60, "as_best": as_best}
+                length["at_once"] = row["workers"] or 1
+                points.append(length | {key: row[key] for key in (*LENGTH, *LENGTH_JOINED)})
+    return points
+
+
+def whole_recipe(rows: list[dict]) -> tuple[list[dict], dict]:
+    """The complete trials of the whole recipe; and over their seeds ``mean`` and ``deviation`` of the columns `WHOLE`.
+
+    Beside these, ``minutes``: the mean of the trials that had the machine for themselves, if there are any. The
+    deviation is that of a sample, None for one seed. The dict is empty where no trial is complete.
+    """
+    (summary,) = summarise(rows, plan.WHOLE)
+    recipe = [row for row in summary.rows if row["state"] == COMPLETE and None not in map(row.get, (*WHOLE, "seconds"))]
+    if not recipe:
+        return [], {}
+    whole = {}
+    for key in WHOLE:
+        values = [row[key] for row in recipe]
+        mean, deviation = sum(values) / len(values), None
+        if len(values) > 1:
+            deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+        whole[key] = {"mean": mean, "deviation": deviation}
+    alone = [row for row in recipe if (row["workers"] or 1) == 1] or recipe
+    minutes = [machine_seconds(row) / 60 for row in alone]
+    return recipe, whole | {"minutes": {"mean": sum(minutes) / len(minutes), "deviation": None}}
 
 
 def computed_alike(row: dict, other: dict) -> bool:

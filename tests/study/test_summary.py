@@ -11,7 +11,7 @@ from facelib.config import ROOT, load_config
 from facelib.results import read_results
 from facelib.study import plan
 from facelib.study.plan import Trial
-from facelib.study.summary import causes, is_earlier, lead_spread, ranked, searched, summarise
+from facelib.study.summary import causes, compare_choices, is_earlier, lead_spread, ranked, searched, summarise
 from facelib.study.table import table_path, trial_of, write_table
 
 
@@ -66,6 +66,15 @@ def test_the_spread_of_a_lead_is_over_the_seeds_of_both():
     first, second, *_ = summarise(rows, "loss")
     assert lead_spread(first, second) == pytest.approx(0.05)
     assert lead_spread(first, summarise(rows[:4], "loss")[1]) is None
+
+
+def test_choices_are_compared_where_there_are_two():
+    rows = [row("", 7, 0.8), row("", 8, 0.6), row("pairs_weight=0.0", 7, 0.9), row("pairs_weight=0.0", 8, 0.8)]
+    found = compare_choices(rows, "loss")
+    assert (found["best"], found["last"], found["first"]) == ("triplets alone", *["triplets and all pairs"] * 2)
+    assert (found["lead"], found["lead_spread"], found["ahead"]) == pytest.approx((0.15, 0.05, 0.15))
+    assert found["best_roc_auc"] == pytest.approx(0.85) and (found["table"], found["compared"]) == ("loss", 2)
+    assert compare_choices(rows[:2], "loss") is compare_choices([], "loss") is None
 
 
 def test_causes_are_reasons_without_epoch_step_and_remedy():
