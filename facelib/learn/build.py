@@ -17,11 +17,11 @@ from facelib.data.faces import DecodedFaces, Pixels, align_faces, load_faces
 from facelib.data.identities import NoFacesError, dense_labels, draw_identities, split_identities
 from facelib.data.sampler import Sampler, validation_pairs
 from facelib.learn.cross_batch_memory import CrossBatchMemory
-from facelib.learn.embedding import pair_scores
+from facelib.learn.embedding import build_embedder, pair_scores
 from facelib.learn.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
 from facelib.learn.mining import select_triplets
 from facelib.learn.networks import build_model, input_size, uses_bfloat16
-from facelib.learn.training import Learner
+from facelib.learn.training import Learner, Schedule, train
 from facelib.measure import metrics
 from facelib.provenance import describe_computer, digest, digest_code
 
@@ -198,3 +198,12 @@ def training_folder(config: Config, data_digest: str) -> Path:
     settings = {key: value for key, value in dataclasses.asdict(config).items() if not key.startswith(INDECISIVE)}
     versions = [keras.__version__, tf.__version__, cv2.__version__, uses_bfloat16(config), describe_computer()]
     return config.interim / "runs" / digest(settings, data_digest, digest_code(*DECISIVE), versions)
+
+
+def train_whole(config: Config, split: Split) -> dict:
+    """Train what `config` says, in the folder of its own, and return the record of the last epoch."""
+    learner, batches = build_learner(config, split), batches_from(config, split, build_sampler(config, split))
+    schedule = Schedule(config.epochs, config.steps_per_epoch, training_folder(config, split.faces.digest))
+    validate = validate_with(split, build_embedder(learner.model, config.flip_average))
+    *_, last = train(learner, batches, schedule, validate)
+    return last

@@ -1,10 +1,11 @@
-"""The training step (embed, mine, loss, apply) and a generator that runs epochs of it. Builds nothing itself."""
+"""The training step (embed, mine, loss, apply), a run of epochs of it, and their loop. Builds nothing itself."""
 
 import functools
+import itertools
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -110,8 +111,100 @@ def embedding_deviation(embeddings):
     return tf.reduce_mean(deviations) * tf.sqrt(tf.cast(tf.shape(embeddings)[1], tf.float32))
 
 
+def compile_step(learner: Learner):
+    """`train_step` of `learner` as a graph, one for each way to select triplets: (select, identities, images, sources).
+
+    The same function of Python is the same way, so the graph is made in the first step of an epoch with a new one.
+    """
+    return tf.function(functools.partial(train_step, learner), autograph=False)
+
+
+class Run:
+    """A training that is under way: the history so far, and all that has to be kept to go on with it; see `begin`."""
+
+    def __init__(self, learner: Learner, schedule: Schedule):
+        learner.optimizer.build(learner.variables)
+        self.learner, self.schedule = learner, schedule
+        self.groups = {
+            "model": learner.model.variables,
+            "optimizer": learner.optimizer.variables,
+            "auxiliary": learner.auxiliary_variables,
+            "memory": learner.memory.variables if learner.memory else (),
+        }
+        saved = restore_run(schedule.folder, self.groups) if schedule.folder else None
+        self.state: dict[str, Any] = saved or {"history": [], "best": -math.inf}
+        self.history: list[dict] = self.state["history"]
+
+    def epochs(self, batches):
+        """The epochs that are left, each with an iterator of the batches of its steps; the progress is shown.
+
+        Args:
+            batches: first step -> iterator of (identities, images, sources), see `train_step`.
+        """
+        done, steps = len(self.history), self.schedule.steps_per_epoch
+        if done >= self.schedule.epochs:
+            return
+        stream = batches(done * steps)
+        with track(None, "training", "steps", (self.schedule.epochs - done) * steps) as self.bar:
+            for epoch in range(done + 1, self.schedule.epochs + 1):
+                self.start = time.perf_counter()
+                yield epoch, itertools.islice(stream, steps)
+
+    def watch(self, measured: list[dict], batch) -> None:
+        """Stop where the last of what the steps of this epoch `measured` is not finite, and show the progress.
+
+        Raises:
+            TrainingError: see `alarms.stop_if_broken`, which keeps the `batch`.
+        """
+        epoch, last = len(self.history) + 1, measured[-1]
+        loss = float(last["loss"] + last["auxiliary_loss"])
+        named = dict(zip(("identities", "images", "sources"), batch, strict=True))
+        stop_if_broken(last, self._steps(measured), named, self.schedule.folder)
+        self.elapsed = time.perf_counter() - self.start
+        speed = len(measured) * len(named["images"]) / self.elapsed
+        text = f"epoch {epoch}/{self.schedule.epochs}, loss {loss:.4f}, {speed:.0f} images/s"
+        self.bar.set_postfix_str(text, refresh=False)
+        self.bar.update()
+
+    def summarise(self, measured: list[dict]) -> dict:
+        """The record of this epoch, see `train`, of what its steps `measured`; without the figures of a validation."""
+        record: dict[str, Any] = {"epoch": len(self.history) + 1, "steps": self._steps(measured)}
+        record |= {name: float(np.mean([one[name] for one in measured])) for name in measured[0]}
+        record["skipped_steps"] = round(record["skipped_steps"] * len(measured))
+        record |= {"alarm": alarm(record), "learning_rate": float(self.learner.optimizer.learning_rate)}
+        record["seconds"] = self.elapsed + (self.history[-1]["seconds"] if self.history else 0.0)
+        return record
+
+    def keep(self, record: dict) -> None:
+        """Add the `record` of an epoch to the history; with a folder, save the state, and the best model too."""
+        self.history.append(record)
+        if self.schedule.folder:
+            score = record.get("validation_roc_auc", record["steps"])
+            improved = score > self.state["best"]
+            self.state["best"] = score if improved else self.state["best"]
+            save_run(self.schedule.folder, self.groups, self.state, improved)
+
+    def _steps(self, measured):
+        return len(self.history) * self.schedule.steps_per_epoch + len(measured)
+
+
+@contextmanager
+def begin(learner: Learner, schedule: Schedule):
+    """Begin a `Run`, or go on with the one in the folder of `schedule`, whose lock is held until the end of the body.
+
+    What was saved there (weights, optimizer, seeds, proxies, memory, history) goes into the `learner` and the run.
+
+    Raises:
+        CheckpointError: the saved state does not fit.
+    """
+    with hold(schedule.folder / LOCK, "training") if schedule.folder else nullcontext():
+        yield Run(learner, schedule)
+
+
 def train(learner: Learner, batches, schedule: Schedule, validate=None):
     """Train, or go on training, and yield a record after each epoch; epochs that are already done come first.
+
+    The loop of notebook 06, for those who only want its records.
 
     With a folder, the whole state is saved after each epoch to ``last.npz`` and the model with the best
     ``validation_roc_auc`` so far to ``best.npz``; a later call with the same arguments resumes there and goes on as if
@@ -123,68 +216,22 @@ def train(learner: Learner, batches, schedule: Schedule, validate=None):
 
     Yields:
         Dict with epoch (from 1), steps, the means over the epoch of what `train_step` returns (of skipped_steps the
-        sum), alarm (see `alarms.alarm`), learning_rate, the figures of `validate`, and seconds of training so far
-        (which differ from run to run).
+        sum), alarm (see `alarms.alarm`), learning_rate, seconds of training so far (which differ from run to run), and
+        the figures of `validate`.
 
     Raises:
         TrainingError: the embeddings, the loss or its gradient are not finite; no gradient of that step was applied,
             and with a folder its batch is in ``step_<number>.npz``, and the state of the last epoch in ``last.npz``.
         CheckpointError: the saved state does not fit.
     """
-    with hold(schedule.folder / LOCK, "training") if schedule.folder else nullcontext():
-        yield from _train(learner, batches, schedule, validate)
-
-
-def _train(learner, batches, schedule, validate):
-    learner.optimizer.build(learner.variables)
-    state: dict[str, Any] = {"history": [], "best": -math.inf}
-    groups = {
-        "model": learner.model.variables,
-        "optimizer": learner.optimizer.variables,
-        "auxiliary": learner.auxiliary_variables,
-        "memory": learner.memory.variables if learner.memory else (),
-    }
-    if schedule.folder:
-        state = restore_run(schedule.folder, groups) or state
-    history = state["history"]
-    yield from list(history)
-
-    first_step, steps = len(history) * schedule.steps_per_epoch, schedule.epochs * schedule.steps_per_epoch
-    if first_step >= steps:
-        return
-    batches = batches(first_step)
-
-    @functools.cache
-    def compiled(select):
-        return tf.function(lambda *batch: train_step(learner, select, *batch), autograph=False)
-
-    seconds = history[-1]["seconds"] if history else 0.0
-    bar = track(range(first_step, steps), "training", "steps")
-    measured, start = [], time.perf_counter()
-    for step in bar:
-        epoch = step // schedule.steps_per_epoch + 1
-        identities, images, sources = next(batches)
-        measured.append(compiled(learner.select(epoch))(identities, images, sources))
-        loss = float(measured[-1]["loss"] + measured[-1]["auxiliary_loss"])
-        batch = {"identities": identities, "images": images, "sources": sources}
-        stop_if_broken(measured[-1], step + 1, batch, schedule.folder)
-        elapsed = time.perf_counter() - start
-        speed = len(measured) * len(images) / elapsed
-        bar.set_postfix_str(f"epoch {epoch}/{schedule.epochs}, loss {loss:.4f}, {speed:.0f} images/s", refresh=False)
-        if (step + 1) % schedule.steps_per_epoch:
-            continue
-        seconds += elapsed
-        record = {"epoch": epoch, "steps": step + 1}
-        record |= {name: float(np.mean([m[name] for m in measured])) for name in measured[0]}
-        record["skipped_steps"] = round(record["skipped_steps"] * len(measured))
-        record["alarm"] = alarm(record)
-        record |= {"learning_rate": float(learner.optimizer.learning_rate), **(validate() if validate else {})}
-        record["seconds"] = seconds
-        history.append(record)
-        if schedule.folder:
-            score = record.get("validation_roc_auc", step)
-            improved = score > state["best"]
-            state["best"] = score if improved else state["best"]
-            save_run(schedule.folder, groups, state, improved)
-        yield record
-        measured, start = [], time.perf_counter()
+    step = compile_step(learner)
+    with begin(learner, schedule) as run:
+        yield from list(run.history)
+        for epoch, batches_of_epoch in run.epochs(batches):
+            measured = []
+            for batch in batches_of_epoch:
+                measured.append(step(learner.select(epoch), *batch))
+                run.watch(measured, batch)
+            record = run.summarise(measured) | (validate() if validate else {})
+            run.keep(record)
+            yield record

@@ -152,6 +152,17 @@ def score_histogram(
     return figure
 
 
+def scores_in_words(scores, matched, thresholds=None) -> str:
+    """What `score_histogram` shows, for who cannot see it; arguments as there."""
+    scores, matched = np.asarray(scores), np.asarray(matched, dtype=bool)
+    groups = [(name, scores[matched == (name == "matched")]) for name in ("matched", "mismatched")]
+    texts = [
+        f"{name} pairs from {group.min():.3f} to {group.max():.3f}, mean {group.mean():.3f}" for name, group in groups
+    ]
+    lines = [f" A line marks the threshold {name} at {value:.3f}." for name, value in (thresholds or {}).items()]
+    return f"Two histograms of scores over each other: {'; '.join(texts)}.{''.join(lines)}"
+
+
 def roc(curves: dict, title: str = "Receiver operating characteristic", band=None) -> plt.Figure:
     """ROC curves by their name in the legend, each a pair of arrays: false and true positive rates.
 
@@ -170,6 +181,26 @@ def roc(curves: dict, title: str = "Receiver operating characteristic", band=Non
         xlabel="false positive rate (share of mismatched pairs)", ylabel="true positive rate (share of matched pairs)"
     )
     axes.legend(loc="lower right")
+    return figure
+
+
+def probability_curve(scores, matched, probabilities, threshold) -> plt.Figure:
+    """The probabilities that a calibration gives to scores, and the scores of both kinds of pair, at 0 and at 1.
+
+    Args:
+        scores: (pairs,). matched: (pairs,) bool. probabilities: (pairs,), of the scores.
+        threshold: the score of best accuracy.
+    """
+    order = np.argsort(scores)
+    figure, axes = plt.subplots(figsize=(7, 3.4))
+    axes.plot(scores[order], probabilities[order], color=COLOURS["validation"], label="fitted to validation pairs")
+    for name, height in (("mismatched", 0), ("matched", 1)):
+        values = scores[matched == height]
+        axes.plot(values, np.full(len(values), height), "|", color=COLOURS[name], alpha=0.5, label=f"{name} pairs")
+    axes.axvline(threshold, linestyle="--", color=COLOURS["threshold"], label="threshold of best accuracy")
+    axes.set(title="Score and probability", xlabel="score (0 to 1, higher for the same person)")
+    axes.set_ylabel("probability of the same person")
+    axes.legend(loc="center right", fontsize=8)
     return figure
 
 
@@ -216,3 +247,18 @@ def training_curves(history: list[dict], title: str = "Training") -> plt.Figure:
         panel.set_xlabel("epoch")
     figure.suptitle(title, fontsize=12)
     return figure
+
+
+def training_in_words(history: list[dict]) -> str:
+    """What `training_curves` shows, for who cannot see it: from where to where each curve goes."""
+    names = {
+        "loss": "loss of the triplets",
+        "s_p": "similarity of anchor and positive",
+        "s_n": "of anchor and negative",
+        "active_share": "share of pairs with a triplet",
+        "validation_roc_auc": "validation ROC AUC",
+        "validation_accuracy": "validation accuracy",
+    }
+    ends = [(name, history[0].get(key), history[-1].get(key)) for key, name in names.items()]
+    texts = [f"{name} {start:.3f} and {end:.3f}" for name, start, end in ends if None not in (start, end)]
+    return f"Curves over {len(history)} epochs, in six panels. In the first and in the last epoch: {'; '.join(texts)}."

@@ -9,19 +9,32 @@ import reference
 import tensorflow as tf
 from conftest import tiny_network
 
+from facelib.checkpoint import read_checkpoint
 from facelib.config import ROOT
 from facelib.data.augmentation import augment
 from facelib.data.duplicates import SharedImagesError
 from facelib.data.face_alignment import fit_alignment
 from facelib.data.identities import NoFacesError
 from facelib.learn import build, networks
+from facelib.learn.alarms import TrainingError
 from facelib.learn.embedding import build_embedder, embed, pair_scores
 from facelib.learn.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
 from facelib.learn.mining import select_triplets
 from facelib.learn.training import Schedule, train
+from facelib.locks import LOCK
 from facelib.measure import metrics
+from facelib.show.tables import epoch_line
 
 SETTINGS = "identities_per_batch=4 images_per_identity=3 validation_share=0.25 validation_images=3 embedding_size=6"
+CELLS = json.loads((ROOT / "notebooks" / "06_training.ipynb").read_text())["cells"]
+NOTEBOOK_06 = {cell["id"]: "".join(cell["source"]) for cell in CELLS}
+
+
+def in_notebook_06(config, split):
+    """The names that notebook 06 has after its section 1: what it imports, and faces and sampler of `config`."""
+    names = {"config": config, "split": split, "sampler": build.build_sampler(config, split)}
+    exec(NOTEBOOK_06["06-03"].partition("config =")[0], names)
+    return names
 
 
 # faces
@@ -50,14 +63,10 @@ def test_a_share_that_leaves_nobody_to_train_on_is_said_before_the_faces_are_ali
      "pairs_weight=0 later_mining_epoch=0 mining=all", "loss=triplet classes_weight=1", "mining=mistaken"],
 )  # fmt: skip
 def test_the_visible_step_of_notebook_06_is_the_step_of_training_with_any_setting(configure, overrides):
-    cells = json.loads((ROOT / "notebooks" / "06_training.ipynb").read_text())["cells"]
-    sources = {cell["id"]: "".join(cell["source"]) for cell in cells}
     config = configure(f"{overrides} embedding_size=6")
-    split = build.load_split(config)
-    names = {"config": config, "split": split, "sampler": build.build_sampler(config, split), "build": build}
-    exec(sources["06-03"] + "\n" + sources["06-04"].partition("config =")[0], names)
-    for cell in ("06-09", "06-10", "06-11", "06-13"):  # the last compares the weights
-        exec(sources[cell], names)
+    names = in_notebook_06(config, build.load_split(config))
+    for cell in ("06-07", "06-09"):  # the last compares the weights
+        exec(NOTEBOOK_06[cell], names)
     assert int(names["count"]) > 0
 
 
@@ -314,6 +323,94 @@ def test_an_interrupted_run_resumes_to_the_same_weights(configure):  # slip 7
         assert one | {"seconds": 0} == two | {"seconds": 0}
     for one, two in zip(resumed, weights, strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def without_seconds(history):
+    return [{name: value for name, value in record.items() if name != "seconds"} for record in history]
+
+
+def broken_at(stop, batches, break_batch):
+    """`batches`, of which that of step `stop` goes through `break_batch`."""
+
+    def some(first_step):
+        for step, batch in enumerate(batches(first_step), first_step):
+            yield break_batch(*batch) if step == stop else batch
+
+    return some
+
+
+def interrupt(*batch):
+    raise KeyboardInterrupt
+
+
+@pytest.fixture(params=["", "pairs_weight=0 mining_margin=1e-6", "memory_size=0 classes_weight=1"])
+def visible_loop(request, configure):
+    """Function from a change of the batches to the names of notebook 06 after its visible loop, with a new learner."""
+    config = configure(f"epochs=3 steps_per_epoch=2 later_mining_epoch=1 {request.param}")
+    split = build.load_split(config)
+
+    def run(change=lambda batches: batches):
+        names = in_notebook_06(config, split)
+        names["batches"] = change(build.batches_from(config, split, names["sampler"]))
+        exec(NOTEBOOK_06["06-11"], names)
+        measure, lock = names["validate"], names["folder"] / LOCK
+
+        def validate():
+            assert lock.read_text().endswith("(training)")
+            return measure()
+
+        names["validate"] = validate
+        exec(NOTEBOOK_06["06-13"], names)
+        assert lock.read_text() == ""
+        return names
+
+    return run
+
+
+def state_of(names, folder):
+    """All that a run leaves, but for seconds: variables of the learner, and what is in its two files."""
+    learner, memory = names["learner"], names["learner"].memory
+    variables = [*learner.model.variables, *learner.optimizer.variables, *learner.auxiliary_variables]
+    variables += memory.variables if memory else ()
+    (last, arrays), best = read_checkpoint(folder / "last.npz"), (folder / "best.npz").read_bytes()
+    return {
+        "variables": [np.asarray(tf.convert_to_tensor(variable)).tolist() for variable in variables],
+        "last": last | {"history": without_seconds(last["history"])},
+        "arrays": {name: array.tolist() for name, array in arrays.items()},
+        "best": best,
+        "files": sorted(path.name for path in folder.iterdir()),
+    }
+
+
+def test_the_visible_loop_of_notebook_06_is_train(visible_loop, tmp_path, capsys):
+    """Also where it is interrupted in the second epoch, and goes on with a new learner."""
+    with pytest.raises(KeyboardInterrupt):
+        visible_loop(lambda batches: broken_at(3, batches, interrupt))
+    assert capsys.readouterr().out.count("\n    1      2  ") == 1
+    names = visible_loop()
+    shown = capsys.readouterr().out
+    loop = state_of(names, names["folder"])
+    assert visible_loop(lambda batches: lambda first: pytest.fail("trained again"))["history"] == names["history"]
+    assert capsys.readouterr().out == shown
+
+    config, split = names["config"], names["split"]
+    learner, batches = build.build_learner(config, split), build.batches_from(config, split, names["sampler"])
+    validate = build.validate_with(split, build_embedder(learner.model, config.flip_average))
+    history = list(train(learner, batches, Schedule(3, 2, tmp_path / "train"), validate))
+    assert without_seconds(names["history"]) == without_seconds(history)
+    assert state_of({"learner": learner}, tmp_path / "train") == loop
+    for record in history:
+        assert epoch_line(record) in shown
+    assert any(record["alarm"] for record in history) == (config.pairs_weight == 0)
+
+
+def test_the_visible_loop_of_notebook_06_stops_where_something_is_not_finite(visible_loop):
+    def without_number(identities, images, sources):
+        return identities, images * np.nan, sources
+
+    with pytest.raises(TrainingError, match="embeddings are not finite at step 4: .*; the batch is in .*step_4.npz"):
+        visible_loop(lambda batches: broken_at(3, batches, without_number))
+    assert len(visible_loop()["history"]) == 3
 
 
 # where a run is kept

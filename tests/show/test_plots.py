@@ -218,6 +218,26 @@ def test_score_histogram_takes_equal_scores():
     assert plots.score_histogram(np.full(4, 0.7), [True, True, False, False]).axes
 
 
+def test_score_histogram_in_words():
+    scores, matched = [0.2, 0.3, 0.4, 0.8, 0.9], [False, False, True, True, True]
+    assert plots.scores_in_words(scores, matched, {"best": 0.5}) == (
+        "Two histograms of scores over each other: matched pairs from 0.400 to 0.900, mean 0.700; mismatched pairs from"
+        " 0.200 to 0.300, mean 0.250. A line marks the threshold best at 0.500."
+    )
+    assert "threshold" not in plots.scores_in_words(scores, matched)
+
+
+def test_probability_curve_rises_with_the_score_and_marks_the_pairs():
+    scores, matched = np.array([0.8, 0.2, 0.5]), np.array([True, False, True])
+    (axes,) = plots.probability_curve(scores, matched, np.array([0.9, 0.1, 0.6]), 0.4).axes
+    curve, mismatched, matching, threshold = axes.lines
+    np.testing.assert_array_equal(curve.get_xydata(), [[0.2, 0.1], [0.5, 0.6], [0.8, 0.9]])
+    np.testing.assert_array_equal(mismatched.get_xydata(), [[0.2, 0]])
+    np.testing.assert_array_equal(matching.get_xydata(), [[0.8, 1], [0.5, 1]])
+    assert list(threshold.get_xdata()) == [0.4, 0.4]
+    assert axes.get_title() and axes.get_xlabel() and axes.get_ylabel() and axes.get_legend()
+
+
 def test_roc_draws_the_rates_and_chance():
     axes = roc().axes[0]
     curve, chance = axes.lines
@@ -251,3 +271,10 @@ def test_training_curves_leave_a_gap_where_nothing_was_measured():
 def test_training_curves_need_an_epoch():
     with pytest.raises(ValueError, match="no epoch"):
         plots.training_curves([])
+
+
+def test_training_curves_in_words_leave_out_what_was_not_measured():
+    text = plots.training_in_words(HISTORY)
+    assert text.startswith("Curves over 3 epochs") and "loss of the triplets 0.600 and 0.400" in text
+    assert "validation ROC AUC 0.600 and 0.700" in text
+    assert "validation" not in plots.training_in_words(HISTORY[:2])

@@ -1,0 +1,80 @@
+"""What notebook 04 shows of networks: their summaries, and where their work and their parameters are."""
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.utils.capture import capture_output
+
+from facelib.show.plots import COLOURS
+
+
+def print_summary(model: keras.Model) -> None:
+    """Print the summary of `model`, with the same columns on every screen."""
+    text: list[str] = []
+    with capture_output():  # Keras sends an empty display along, which is dropped
+        model.summary(print_fn=text.append, line_length=112, positions=[0.345, 0.54, 0.63, 1.0])
+    print("\n".join(text).strip())
+
+
+def count_layers(model: keras.Model, kind: str) -> int:
+    """How many layers of `model` have `kind` in the name of their class, such as Conv2D."""
+    return sum(kind.lower() in type(layer).__name__.lower() for layer in model.layers)
+
+
+def layer_multiply_adds(layer) -> int:
+    """Multiply-adds of one layer for one image: its weights, times the places in its output if it is a convolution."""
+    if not hasattr(layer, "kernel"):
+        return 0
+    places = layer.output.shape[1:-1] if isinstance(layer, keras.layers.Conv2D) else ()
+    return int(np.prod(places, dtype=int) * np.prod(layer.kernel.shape))
+
+
+def stages(model: keras.Model) -> dict[str, dict]:
+    """Multiply-adds and parameters of each stage that has any, and the map that it leaves; all of the stem are one.
+
+    A stage is what the names of its layers begin with, see `learn.networks`.
+    """
+    found: dict[str, dict] = {}
+    for layer in model.layers:
+        name = layer.name.split("_")[0].rstrip("12" if "stem" in layer.name else "")
+        stage = found.setdefault(name, {"multiply_adds": 0, "parameters": 0, "map": ""})
+        stage["multiply_adds"] += layer_multiply_adds(layer)
+        stage["parameters"] += layer.count_params()
+        if len(layer.output.shape) == 4:
+            stage["map"] = "x".join(map(str, layer.output.shape[1:]))
+    return {name: stage for name, stage in found.items() if stage["parameters"]}
+
+
+def draw_stages(networks: dict[str, dict[str, dict]]) -> plt.Figure:
+    """Bars of what each stage of a network computes and stores.
+
+    Args:
+        networks: title -> the `stages` of a network.
+    """
+    figure, axes = plt.subplots(len(networks), 2, figsize=(10, 2.4 * len(networks)), sharex="col", squeeze=False)
+    for panels, (title, parts) in zip(axes, networks.items(), strict=True):
+        labels = [f"{stage} ({total['map'] or 'vector'})" for stage, total in parts.items()]
+        for panel, key, colour in zip(panels, ("multiply_adds", "parameters"), ("matched", "mismatched"), strict=True):
+            values = np.array([total[key] for total in parts.values()]) / 1e6
+            bars = panel.barh(labels, values, color=COLOURS[colour])
+            panel.bar_label(bars, [f"{value / values.sum():.0%}" for value in values], padding=3, fontsize=8)
+            panel.set(title=f"{title}: {values.sum():.1f} million {key.replace('_', '-')}")
+            panel.margins(x=0.12)
+            panel.invert_yaxis()
+        panels[0].set_ylabel("stage (map it leaves)")
+        panels[1].set_yticklabels([])
+    axes[-1, 0].set_xlabel("million multiply-adds for an image")
+    axes[-1, 1].set_xlabel("million parameters")
+    return figure
+
+
+def stages_in_words(networks: dict[str, dict[str, dict]]) -> str:
+    """What `draw_stages` shows, for who cannot see it."""
+    texts = []
+    for title, parts in networks.items():
+        for key, name in (("multiply_adds", "multiply-adds"), ("parameters", "parameters")):
+            whole = sum(total[key] for total in parts.values())
+            most = max(parts, key=lambda stage: parts[stage][key])
+            share = parts[most][key] / whole
+            texts.append(f"of the {whole / 1e6:.1f} million {name} of the {title} network {share:.0%} are in {most}")
+    return f"Bars for each stage of each network; {'; '.join(texts)}."

@@ -1,0 +1,67 @@
+import keras
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import pytest
+from keras import layers
+
+from facelib.learn.networks import build_residual_network, count_multiply_adds
+from facelib.show import architecture
+
+
+@pytest.fixture(scope="module")
+def small():
+    """6x6 images, a stem of two convolutions, a block, and a dense layer; sizes that can be counted by hand."""
+    inputs = keras.Input((6, 6, 3))
+    x = layers.Conv2D(4, 3, padding="valid", name="stem1_conv")(inputs)  # 4x4x4
+    x = layers.Conv2D(2, 1, name="stem2_conv")(x)  # 4x4x2
+    x = layers.ReLU(name="relu")(x)
+    x = layers.Conv2D(5, 3, 2, padding="same", use_bias=False, name="block1_conv")(x)  # 2x2x5
+    x = layers.Flatten(name="flatten")(x)
+    return keras.Model(inputs, layers.Dense(7, name="embedding")(x))
+
+
+STAGES = {
+    "stem": {"multiply_adds": 16 * 27 * 4 + 16 * 4 * 2, "parameters": 27 * 4 + 4 + 4 * 2 + 2, "map": "4x4x2"},
+    "block1": {"multiply_adds": 4 * 18 * 5, "parameters": 18 * 5, "map": "2x2x5"},
+    "embedding": {"multiply_adds": 20 * 7, "parameters": 20 * 7 + 7, "map": ""},
+}
+
+
+def test_stages_hold_the_work_and_the_parameters_of_their_layers(small):
+    assert architecture.stages(small) == STAGES
+    assert list(architecture.stages(small)) == list(STAGES)
+
+
+@pytest.mark.parametrize("local_contrast", [True, False])
+def test_layers_and_stages_add_up_to_the_network(local_contrast):
+    model = build_residual_network(8, 32, local_contrast)
+    parts = architecture.stages(model).values()
+    assert sum(map(architecture.layer_multiply_adds, model.layers)) == count_multiply_adds(model)
+    assert sum(part["multiply_adds"] for part in parts) == count_multiply_adds(model)
+    assert sum(part["parameters"] for part in parts) == model.count_params()
+    assert architecture.count_layers(model, "Conv2D") == 8
+    assert architecture.count_layers(model, "BatchNormalization") == 9
+
+
+def test_the_summary_is_printed_whole(small, capsys):
+    architecture.print_summary(small)
+    text = capsys.readouterr().out
+    assert all(layer.name in text for layer in small.layers) and "Total params: 359" in text
+
+
+def test_each_stage_has_its_bars_and_the_text_names_the_longest():
+    figure = architecture.draw_stages({"one": STAGES, "two": STAGES})
+    assert len(figure.axes) == 4
+    for axes, key in zip(figure.axes, ("multiply_adds", "parameters") * 2, strict=True):
+        lengths = [bar.get_width() * 1e6 for bar in axes.containers[0]]
+        assert lengths == pytest.approx([stage[key] for stage in STAGES.values()])
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["stem (4x4x2)", "block1 (2x2x5)", "embedding (vector)"]
+    assert architecture.stages_in_words({"one": STAGES}) == (
+        "Bars for each stage of each network; of the 0.0 million multiply-adds of the one network 79% are in stem; of"
+        " the 0.0 million parameters of the one network 41% are in embedding."
+    )
+    plt.close(figure)
