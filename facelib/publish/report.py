@@ -12,9 +12,6 @@ from facelib.publish import PublishingError, run
 
 PAGE_LIMIT = 3  # of the body; the references may go beyond
 STANDARDS = ["ua-1", "a-2b"]  # for everyone to read, and to keep: Typst refuses what is missing
-    "ua-1",
-    "a-2b",
-]  # for everyone to read, screen readers included, and to keep: Typst refuses what is missing
 TIMESTAMP = 1_577_836_800  # 2020-01-01: the date inside the file must not differ between runs
 
 
