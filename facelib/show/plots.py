@@ -73,8 +73,9 @@ def save(figure: plt.Figure, config: Config, name: str, alt: str, drawn: bool | 
     Raises:
         ValueError: no `alt`, or one that says no more than a title of the figure.
     """
+    alt = " ".join(alt.split())
     titles = {figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)}
-    if not alt.strip() or alt.strip(" .") in titles:
+    if not alt or alt.strip(" .") in titles:
         raise ValueError(f"figure {name}: alt={alt!r} does not say what the figure shows to who cannot see it")
     if config.drawn if drawn is None else drawn:
         figure.supxlabel(DRAWN_NOTE, x=0.995, ha="right", fontsize=8, style="italic", color=COLOURS["neutral"])
