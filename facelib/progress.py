@@ -33,6 +33,12 @@ def track(iterable, description: str, unit: str, total: int | None = None, delay
     )
 
 
+def advance(bar, text: str, images: int, seconds: float) -> None:
+    """One step further on a `bar` of `track`, which then shows `text` and the speed of so many images in `seconds`."""
+    bar.set_postfix_str(f"{text}, {images / seconds:.0f} images/s", refresh=False)
+    bar.update()
+
+
 def _stream():
     path = os.environ.get(VARIABLE)
     return _open(path) if path else sys.stderr

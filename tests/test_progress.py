@@ -1,7 +1,7 @@
 import pytest
 
 from facelib import progress
-from facelib.progress import VARIABLE, track
+from facelib.progress import VARIABLE, advance, track
 
 
 def test_all_items_pass_through_in_order(monkeypatch):
@@ -28,6 +28,14 @@ def test_progress_goes_to_the_file_that_the_executing_process_names(file, capsys
     for text in ("first", "second", "3/3", "steps/s", "loss 0.5", "100%"):
         assert text in shown
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_step_further_shows_text_and_speed(file):
+    with track(None, "training", "steps", total=2) as bar:
+        for done in (1, 2):
+            advance(bar, f"epoch {done}/2", 96 * done, 2.0 * done)
+    shown = file.read_text()
+    assert "2/2" in shown and "epoch 2/2, 48 images/s" in shown
 
 
 def test_progress_is_of_letters_that_every_terminal_has(file):

@@ -18,7 +18,7 @@ from facelib.learn.alarms import alarm, stop_if_broken
 from facelib.learn.cross_batch_memory import CrossBatchMemory
 from facelib.learn.similarity import positive_mask
 from facelib.locks import LOCK, hold
-from facelib.progress import track
+from facelib.progress import advance, track
 
 
 class Learner(NamedTuple):
@@ -161,10 +161,8 @@ class Run:
         named = dict(zip(("identities", "images", "sources"), batch, strict=True))
         stop_if_broken(last, self._steps(measured), named, self.schedule.folder)
         self.elapsed = time.perf_counter() - self.start
-        speed = len(measured) * len(named["images"]) / self.elapsed
-        text = f"epoch {epoch}/{self.schedule.epochs}, loss {loss:.4f}, {speed:.0f} images/s"
-        self.bar.set_postfix_str(text, refresh=False)
-        self.bar.update()
+        text = f"epoch {epoch}/{self.schedule.epochs}, loss {loss:.4f}"
+        advance(self.bar, text, len(measured) * len(named["images"]), self.elapsed)
 
     def summarise(self, measured: list[dict]) -> dict:
         """The record of this epoch, see `train`, of what its steps `measured`; without the figures of a validation."""

@@ -413,6 +413,21 @@ def test_the_visible_loop_of_notebook_06_stops_where_something_is_not_finite(vis
     assert len(visible_loop()["history"]) == 3
 
 
+def test_a_whole_training_gives_its_last_record_and_is_not_repeated(configure, monkeypatch, tmp_path):
+    config = configure("epochs=2 steps_per_epoch=2")
+    split = build.load_split(config)
+    learner, sampler = build.build_learner(config, split), build.build_sampler(config, split)
+    validate = build.validate_with(split, build_embedder(learner.model, config.flip_average))
+    *_, expected = train(
+        learner, build.batches_from(config, split, sampler), Schedule(2, 2, tmp_path / "train"), validate
+    )
+    last = build.train_whole(config, split)
+    assert without_seconds([last]) == without_seconds([expected])
+    assert (build.training_folder(config, split.faces.digest) / "best.npz").exists()
+    monkeypatch.setattr(build, "batches_from", lambda *parts: lambda first: pytest.fail("trained again"))
+    assert build.train_whole(config, split) == last
+
+
 # where a run is kept
 
 
