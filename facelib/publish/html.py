@@ -17,7 +17,7 @@ from facelib.files import note_made, write_atomically
 from facelib.publish import PublishingError, run
 from facelib.publish.formulas import latex_to_html, markdown_to_html
 from facelib.publish.pictures import to_address
-from facelib.publish.questions import Answer, collect, find_answers, name_anchor, name_figure, to_html
+from facelib.publish.questions import TITLE, Answer, collect, find_answers, name_anchor, name_figure, to_html
 
 FOLDER = Path(__file__).parent
 BANNER = (
@@ -64,7 +64,7 @@ def render_page(
     soup = BeautifulSoup(body, "html.parser")
     _add_anchors(soup)
     _name_figures(soup)
-    _mend_headers(soup)
+    _mend_tables(soup)
     if contents:
         _add_contents(soup)
     _require_self_contained(soup, title)
@@ -107,11 +107,18 @@ def _name_figures(soup: BeautifulSoup) -> None:
                 link["href"] = f"#{figure['id']}"
 
 
-def _mend_headers(soup: BeautifulSoup) -> None:
-    """An empty corner of a table is no header of anything."""
-    for header in soup.find_all("th"):
-        if not header.get_text(strip=True):
-            header.name = "td"
+def _mend_tables(soup: BeautifulSoup) -> None:
+    """An empty corner is no header of anything; what can be too wide can be moved with keys; questions look alike."""
+    for table in soup.find_all("table"):
+        for header in table.find_all("th"):
+            if not header.get_text(strip=True):
+                header.name = "td"
+        around = table.find_parent("div", "output_subarea")
+        if around:
+            around["tabindex"] = "0"
+    questions = soup.find(id=name_anchor(TITLE))
+    if questions:
+        questions.find_next("table")["class"] = "questions"
 
 
 def _add_contents(soup: BeautifulSoup) -> None:

@@ -100,6 +100,14 @@ def test_a_figure_has_the_notebook_s_words_or_says_that_it_is_one(pages):
     assert described["id"] and other["id"] and described["id"] != other["id"]
 
 
+def test_a_table_that_can_be_too_wide_can_be_moved_with_keys():
+    output = new_output("display_data", {"text/markdown": "| | a |\n|---|---|\n| b | c |"})
+    page = render_page(new_notebook(cells=[new_code_cell("show()", outputs=[output], execution_count=1)]), "a")
+    table = BeautifulSoup(page, "html.parser").table
+    assert table.find_parent("div", "output_subarea")["tabindex"] == "0"
+    assert [header.get_text() for header in table.find_all("th")] == ["a"]
+
+
 # --- colours ---------------------------------------------------------------------------------------------------------
 
 
