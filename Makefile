@@ -62,7 +62,7 @@ help:
 	@echo 'make report      the report, as a PDF                -> $(REPORTS)/report.pdf'
 	@echo 'make card        what the model is and is not good for -> $(REPORTS)/model_card.md'
 	@echo 'make checks      page limit, one run behind it all   -> $(REPORTS)/checks.txt'
-	@echo 'make submission  one notebook, its page, the report  -> $(REPORTS)/submission.zip'
+	@echo 'make submission  one notebook, its page, the report, the code -> $(REPORTS)/submission.zip'
 	@echo 'make experiments run the trials of facelib/study/plan.py that are not over, hours -> reports/experiments.csv'
 	@echo '                 WORKERS=2: two at a time; ONLY="loss,P x K": these tables; LIST=1: show them, run none'
 	@echo 'make lab         work on the notebooks in JupyterLab'
@@ -152,10 +152,12 @@ $(REPORTS)/executed/08_experiments.ipynb: $(wildcard reports/experiments*.csv)
 
 # --- what is shown and handed in -------------------------------------------------------------------------------------
 
-PAGES := $(patsubst %,facelib/publish/%,formulas.py html.py page.css page.html.j2)
+PAGES := $(patsubst %,facelib/publish/%,formulas.py html.py pictures.py questions.py page.css page.html.j2)
+ANSWERS := $(wordlist 1,7,$(EXECUTED))
+FURTHER := $(filter-out $(ANSWERS),$(EXECUTED))
 
 $(REPORTS)/html/index.html: $(EXECUTED) $(PAGES)
-	@$(STEP).html $(REPORTS)/html $(EXECUTED) --results $(REPORTS)/results
+	@$(STEP).html $(REPORTS)/html $(ANSWERS) --further $(FURTHER) --results $(REPORTS)/results
 
 EXPLORER := $(patsubst %,facelib/publish/explore%,.py .html.j2 .css .js _charts.js _faces.js) $(PAGES)
 
@@ -173,9 +175,14 @@ SHOWN := $(patsubst %,$(REPORTS)/%,html/index.html html/explore.html report.pdf 
 $(REPORTS)/checks.txt: $(EXECUTED) $(SHOWN) $(patsubst %,facelib/publish/%.py,checks manifest)
 	@$(STEP).checks $(REPORTS) $(EXECUTED) --shown $(SHOWN) --report reports/report.typ
 
-$(REPORTS)/submission.zip: $(REPORTS)/checks.txt $(EXECUTED) $(REPORTS)/report.pdf $(PAGES) facelib/publish/submission.py
-	@$(STEP).submission $@ $(EXECUTED) --report $(REPORTS)/report.pdf --results $(REPORTS)/results \
-	  --manifest $(REPORTS)/manifest.json
+# What the hand-in needs to run, named by rule: nothing that a user has beside it goes into the zip.
+CODE := Makefile LICENSE environment.yml install.py pyproject.toml requirements.lock data/README.md \
+  reports/report.typ reports/references.bib $(wildcard reports/experiments.csv) $(NOTEBOOKS:%=notebooks/%.ipynb) \
+  $(sort $(wildcard $(foreach kind,py j2 css js,facelib/*.$(kind) facelib/*/*.$(kind))))
+
+$(REPORTS)/submission.zip: $(REPORTS)/checks.txt $(ANSWERS) $(REPORTS)/report.pdf $(CODE)
+	@$(STEP).submission $@ $(ANSWERS) --report $(REPORTS)/report.pdf --results $(REPORTS)/results \
+	  --manifest $(REPORTS)/manifest.json --code $(CODE)
 
 # --- experiments -----------------------------------------------------------------------------------------------------
 

@@ -62,13 +62,13 @@ def make(tree, *arguments):
 def made(tmp_path_factory):
     """A copy of the project, in a folder whose name has a space, in which `make all` has run."""
     tree = tmp_path_factory.mktemp("a project")
-    for name in ("Makefile", "pyproject.toml", "requirements.lock", "environment.yml", "install.py"):
+    for name in ("Makefile", "LICENSE", "pyproject.toml", "requirements.lock", "environment.yml", "install.py"):
         shutil.copy(ROOT / name, tree)
     for folder in ("facelib", "notebooks"):
         shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (tree / "reports").mkdir()
-    for name in ("report.typ", "references.bib"):
-        shutil.copy(ROOT / "reports" / name, tree / "reports")
+    for name in ("reports/report.typ", "reports/references.bib", "data/README.md"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tree / name)
     python = tree / "environment" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text(STAND_IN)
@@ -365,6 +365,26 @@ def test_continuous_integration_runs_both_and_fails_where_one_does(tmp_path, fai
     done = run("/", tmp_path / ".ci" / "run")
     assert done.stdout.splitlines() == [f"test in {tmp_path}", f"test-slow in {tmp_path}"]
     assert (done.returncode == 0) == (not fails)
+
+
+def test_the_hand_in_takes_the_code_by_rule_and_nothing_of_a_user_s(made):
+    for name in ("data/casia-webface/1/a.jpeg", "data/interim/smoke/a.npz", "reports/laptop/report.pdf", "a.py",
+                 ".venv/a.py", "facelib/__pycache__/a.pyc", "facelib/.ipynb_checkpoints/a.py", "notebooks/mine.ipynb",
+                 "reports/experiments-drawn.csv", "facelib/notes.txt"):  # fmt: skip
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).touch()
+    (made / "reports" / "smoke" / "submission.zip").unlink()
+    shown = make(made, "-n", "submission", "GUARDED=yes", "VENV=environment", "PROFILE=smoke").stdout
+    named = shown.partition("--code ")[2].split()
+    kinds = (".py", ".j2", ".css", ".js")
+    package = [path for path in (ROOT / "facelib").rglob("*") if path.suffix in kinds and "/." not in str(path)]
+    assert sorted(named) == sorted(
+        [path.relative_to(ROOT).as_posix() for path in [*PATHS, *package]]
+        + ["Makefile", "LICENSE", "environment.yml", "install.py", "pyproject.toml", "requirements.lock"]
+        + ["data/README.md", "reports/report.typ", "reports/references.bib"]
+    )
+    shutil.rmtree(made / ".venv")
+    (made / "reports" / "experiments-drawn.csv").unlink()
 
 
 def test_clean_removes_one_profile_and_nothing_else(made):

@@ -5,6 +5,7 @@ Of two processes the second begins with the second half, so there comes first wh
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -202,24 +203,29 @@ def test_a_changed_loss_trains_again_and_gives_the_same_bytes(tree):
         assert old == new
 
 
-def test_the_hand_in_holds_one_notebook_that_runs_as_one(tree, tmp_path):
-    with zipfile.ZipFile(tree / "reports" / "smoke" / "submission.zip") as file:
-        assert sorted(file.namelist()) == ["facelib.html", "facelib.ipynb", "manifest.json", "report.pdf"]
+def test_the_hand_in_runs_where_it_is_unpacked(executed, tmp_path):
+    """With what it says itself, in an empty folder, with nothing of this project on the path."""
+    with zipfile.ZipFile(executed / "reports" / "smoke" / "submission.zip") as file:
+        names = [name for name in file.namelist() if not name.startswith("code/")]
+        assert names == ["README", "facelib.html", "facelib.ipynb", "manifest.json", "report.pdf"]
         file.extractall(tmp_path)
     merged = nbformat.read(tmp_path / "facelib.ipynb", as_version=4)
     code = [cell for cell in merged.cells if cell.cell_type == "code"]
     counts = [cell.execution_count for cell in code if cell.source.strip()]
     assert counts == list(range(1, len(counts) + 1)) and len({cell.id for cell in merged.cells}) == len(merged.cells)
+    assert (tmp_path / "facelib.html").stat().st_size < 6e6
+    assert all(page.stat().st_size < 1.5e6 for page in (executed / "reports" / "smoke" / "html").glob("*.html"))
 
-    command = [
-        sys.executable,
-        "-m",
-        "facelib.publish.execute",
-        tmp_path / "facelib.ipynb",
-        tmp_path / "again.ipynb",
-    ]
-    environment = ENVIRONMENT | {"PYTHONPATH": str(tree)}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=1800)
-    assert done.returncode == 0, done.stderr
+    said = (tmp_path / "README").read_text()
+    environment = {key: value for key, value in ENVIRONMENT.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    commands = re.findall(r"^    (cd code.*|.*execute .*ipynb)", said, re.MULTILINE)
+    assert len(commands) == 2
+    command = " && ".join(commands).replace("make setup", f"make setup PYTHON3={sys.executable}")
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=1800
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
     again = nbformat.read(tmp_path / "again.ipynb", as_version=4)
     assert len([cell for cell in again.cells if cell.get("outputs")]) >= len([cell for cell in code if cell.outputs])
+    figures = sorted(path.name for path in (tmp_path / "code" / "reports" / "smoke" / "figures").iterdir())
+    assert figures and all((executed / "reports" / "smoke" / "figures" / name).exists() for name in figures)

@@ -14,7 +14,7 @@ ALIGNED = re.compile(r"(\\(?:begin|end))\{(?:aligned|split)\}")  # the converter
 
 
 def to_mathml(tex: str, display: bool) -> str:
-    """The TeX formula `tex`, without its dollar signs, as a ``<math>`` element.
+    """The TeX formula `tex`, without its dollar signs, as a ``<math>`` element, which has it as its alternative.
 
     Raises:
         PublishingError: a command that the converter does not know (it would be shown as text), or broken TeX.
@@ -28,7 +28,8 @@ def to_mathml(tex: str, display: bool) -> str:
     unknown = COMMAND.search(" ".join(element.itertext()))
     if unknown:
         raise PublishingError(f"{unknown[0]} in ${tex.strip()}$ has no MathML; write it in another way")
-    return result
+    alternative = html.escape(" ".join(tex.split()))
+    return result.replace("<math ", f'<math alttext="{alternative}" ', 1)
 
 
 def latex_to_html(output: str) -> str:

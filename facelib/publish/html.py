@@ -16,6 +16,8 @@ from pygments.formatters import HtmlFormatter
 from facelib.files import note_made, write_atomically
 from facelib.publish import PublishingError, run
 from facelib.publish.formulas import latex_to_html, markdown_to_html
+from facelib.publish.pictures import to_address
+from facelib.publish.questions import TITLE, Answer, collect, find_answers, name_anchor, name_figure, to_html
 
 FOLDER = Path(__file__).parent
 BANNER = (
@@ -51,9 +53,9 @@ def render_page(
         template_name="basic",
         template_file="page.html.j2",
         extra_loaders=[FileSystemLoader(FOLDER)],
-        filters={"markdown2html": markdown_to_html, "latex_to_html": latex_to_html},
+        filters={"markdown2html": markdown_to_html, "latex_to_html": latex_to_html, "to_address": to_address},
     )
-    style = (FOLDER / "page.css").read_text() + HtmlFormatter(style="friendly").get_style_defs(".highlight")
+    style = (FOLDER / "page.css").read_text() + HtmlFormatter(style="default").get_style_defs(".highlight")
     page = {"title": title, "banner": banner, "links": links, "style": style}
     try:
         body, _ = exporter.from_notebook_node(notebook, {"page": page})
@@ -61,6 +63,8 @@ def render_page(
         raise PublishingError(f"{title}: {error}") from error
     soup = BeautifulSoup(body, "html.parser")
     _add_anchors(soup)
+    _name_figures(soup)
+    _mend_tables(soup)
     if contents:
         _add_contents(soup)
     _require_self_contained(soup, title)
@@ -82,24 +86,50 @@ def _add_anchors(soup: BeautifulSoup) -> None:
     """Give every heading an anchor of its own."""
     used = set()
     for place, heading in enumerate(soup.find_all(["h1", "h2", "h3"])):
-        name = anchor = heading.get_text().strip().replace(" ", "-")
+        text = heading.get_text().strip()
+        name = anchor = name_anchor(text)
         while anchor in used:
             anchor = f"{name}-{place}"
         used.add(anchor)
         heading["id"] = anchor
-        link = soup.new_tag("a", href=f"#{anchor}", attrs={"class": "anchor", "aria-label": "link to this heading"})
+        link = soup.new_tag("a", href=f"#{anchor}", attrs={"class": "anchor", "aria-label": f"link to: {text}"})
         link.string = "#"
         heading.append(link)
 
 
+def _name_figures(soup: BeautifulSoup) -> None:
+    """Give the first figure of each cell an anchor, and lead links to the cell there."""
+    for cell in soup.select("div.code_cell[id]"):
+        figure = cell.select_one(".output img")
+        if figure:
+            figure["id"] = name_figure(cell["id"].removeprefix("cell-id="))
+            for link in soup.find_all("a", href=f"#{cell['id']}"):
+                link["href"] = f"#{figure['id']}"
+
+
+def _mend_tables(soup: BeautifulSoup) -> None:
+    """An empty corner is no header of anything; what can be too wide can be moved with keys; questions look alike."""
+    for table in soup.find_all("table"):
+        for header in table.find_all("th"):
+            if not header.get_text(strip=True):
+                header.name = "td"
+        around = table.find_parent("div", "output_subarea")
+        if around:
+            around["tabindex"] = "0"
+    questions = soup.find(id=name_anchor(TITLE))
+    if questions:
+        questions.find_next("table")["class"] = "questions"
+
+
 def _add_contents(soup: BeautifulSoup) -> None:
-    contents = soup.new_tag("nav", attrs={"class": "contents"})
-    for heading in soup.find_all("h2"):
+    headings = soup.find_all("h2")
+    contents = soup.new_tag("nav", attrs={"class": "contents", "aria-label": "Sections of this page"})
+    for heading in headings:
         entry = soup.new_tag("a", href=f"#{heading['id']}")
         entry.string = heading.get_text().removesuffix("#")
         contents.append(entry)
     first = soup.find("div", "cell")
-    if first:
+    if first and headings:
         first.insert_after(contents)
 
 
@@ -115,12 +145,22 @@ def _require_self_contained(soup: BeautifulSoup, title: str) -> None:
             raise PublishingError(f"{title}: a style of the page loads something from elsewhere")
 
 
-def render_index(pages: dict[str, tuple[str, str]], banner: str) -> str:
-    """The front page: `pages` maps the name of each page to its heading and its question."""
-    items = "".join(
-        f'<li><a href="{name}.html">{escape(heading or name)}</a> <span>{escape(question)}</span></li>\n'
+def render_index(
+    pages: dict[str, tuple[str, str]], banner: str, answers: list[Answer] = (), further: list[str] = ()
+) -> str:
+    """The front page: where each question is answered, then the pages, those in `further` last.
+
+    `pages` maps the name of each page to its heading and its question.
+    """
+    items = {
+        name: f'<li><a href="{name}.html">{escape(heading or name)}</a> <span>{escape(question)}</span></li>\n'
         for name, (heading, question) in pages.items()
-    )
+    }
+    lists = {"Notebooks": [name for name in pages if name not in further], "Further": list(further)}
+    body = to_html(answers)
+    for title, names in lists.items():
+        if names:
+            body += f'<h2>{title}</h2>\n<ol class="pages">\n{"".join(items[name] for name in names)}</ol>\n'
     note = f'<p class="banner">{escape(banner)}</p>\n' if banner else ""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -129,32 +169,40 @@ def render_index(pages: dict[str, tuple[str, str]], banner: str) -> str:
         "<p>Are two images of the same person? The executed notebooks, in the order in which they are read, and the "
         '<a href="../report.pdf">report</a>. To look at and to move: '
         '<a href="explore.html">the threshold, the errors and a map of embeddings</a>.</p>\n'
-        f'<ol class="pages">\n{items}</ol>\n</main>\n</body>\n</html>\n'
+        f"{body}</main>\n</body>\n</html>\n"
     )
 
 
-def write_pages(target: Path, sources: list[Path], results: Path) -> None:
-    """Write a page for each executed notebook in `sources` into the folder `target`, and last its ``index.html``."""
+def write_pages(target: Path, sources: list[Path], results: Path, further: list[Path] = ()) -> None:
+    """Write a page for each executed notebook in `sources` and `further` into the folder `target`, last ``index.html``.
+
+    Raises:
+        PublishingError: see `render_page` and `questions.collect`.
+    """
     banner = find_banner(results)
-    headings = {}
-    for source in sources:
+    headings, answers = {}, []
+    paths = [*sources, *further]
+    for source in paths:
         notebook = nbformat.read(source, as_version=4)
         headings[source.stem] = read_heading(notebook)
+        answers += find_answers(notebook, f"{source.stem}.html")
         links = [("facelib", "index.html")]
-        links += [(path.stem.replace("_", " "), "" if path == source else f"{path.stem}.html") for path in sources]
+        links += [(path.stem.replace("_", " "), "" if path == source else f"{path.stem}.html") for path in paths]
         links += [("explore", "explore.html"), ("report", "../report.pdf")]
         write_atomically(note_made(target / f"{source.stem}.html"), render_page(notebook, source.stem, banner, links))
-    write_atomically(target / "index.html", render_index(headings, banner))
+    index = render_index(headings, banner, collect(answers, "../report.pdf"), [path.stem for path in further])
+    write_atomically(target / "index.html", index)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("target", type=Path, help="the folder of the pages")
     parser.add_argument("sources", type=Path, nargs="+", help="executed notebooks, in order")
+    parser.add_argument("--further", type=Path, nargs="*", default=[], help="those that answer no question, in order")
     parser.add_argument("--results", type=Path, required=True, help="the folder of the notebooks' JSON files")
     arguments = parser.parse_args()
-    write_pages(arguments.target, arguments.sources, arguments.results)
-    print(f"{arguments.target / 'index.html'}: {len(arguments.sources)} pages")
+    write_pages(arguments.target, arguments.sources, arguments.results, arguments.further)
+    print(f"{arguments.target / 'index.html'}: {len(arguments.sources) + len(arguments.further)} pages")
 
 
 if __name__ == "__main__":

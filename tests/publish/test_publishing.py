@@ -8,6 +8,7 @@ import re
 import sys
 import zipfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import nbformat
 import pypdf
@@ -16,7 +17,7 @@ from conftest import outputs, write_notebook
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from facelib import files
-from facelib.config import ConfigError
+from facelib.config import ROOT, ConfigError
 from facelib.files import UnwritableError
 from facelib.publish import PublishingError, run
 from facelib.publish import execute as publishing_execute
@@ -26,8 +27,10 @@ from facelib.publish.formulas import latex_to_html, markdown_to_html, to_mathml
 from facelib.publish.html import find_banner, read_heading, render_page, write_pages
 from facelib.publish.report import compile_report, measure_body
 from facelib.publish.stamp import write_stamp
-from facelib.publish.submission import build_submission, merge_notebooks, pack
+from facelib.publish.submission import README, build_submission, merge_notebooks, pack, read_code
 from facelib.startup import TRACE
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 
 # --- execute ---------------------------------------------------------------------------------------------------------
 
@@ -234,7 +237,7 @@ def test_an_interrupted_command_says_nothing():
 
 def test_page_holds_formulas_figures_and_anchors_and_loads_nothing(good):
     page = render_page(nbformat.read(good / "first" / "01_good.ipynb", 4), "01_good")
-    assert "<msup><mi>x</mi><mn>2</mn></msup>" in page and 'src="data:image/png;base64,' in page
+    assert "<msup><mi>x</mi><mn>2</mn></msup>" in page and 'src="data:image/webp;base64,' in page
     assert 'id="01-Good"' in page and 'href="#Part-two">Part two</a>' in page
     assert "<script" not in page and 'src="http' not in page and "<link" not in page and "cdn" not in page
 
@@ -290,7 +293,9 @@ def test_formula_that_cannot_be_shown_is_an_error(tex):
 )
 def test_formula_becomes_mathml_in_every_place(tex):
     expected = to_mathml(tex, display=True)
-    assert expected.startswith("<math") and "\\" not in expected
+    element = ElementTree.fromstring(expected)
+    assert element.tag.endswith("math") and "\\" not in "".join(element.itertext())
+    assert element.attrib.pop("alttext") == tex and "\\" not in ElementTree.tostring(element, "unicode")
     assert expected in markdown_to_html(f"$$\n{tex}\n$$")
     assert expected in latex_to_html(f"$$ {tex} $$")
     assert to_mathml(tex, display=False) in markdown_to_html(f"a formula ${tex}$ in text")
@@ -375,20 +380,52 @@ def test_merged_notebook_is_numbered_through_and_runs_in_one_kernel(good, tmp_pa
     assert "smoke" in outputs(tmp_path / "executed.ipynb")
 
 
-def test_zip_holds_the_four_files_and_has_the_same_bytes_on_every_run(good, tmp_path):
-    report = tmp_path / "report.pdf"
-    report.write_bytes(b"%PDF")
-    manifest = tmp_path / "manifest.json"
-    manifest.write_bytes(b"{}")
+def test_parameters_stand_in_the_merged_notebook_once(good):
+    notebook = nbformat.read(good / "first" / "01_good.ipynb", 4)
+    merged = merge_notebooks([notebook, notebook, notebook])
+    tags = [tag for cell in merged.cells for tag in cell.metadata.get("tags", [])]
+    assert tags == ["parameters", "injected-parameters"]
+
+
+@pytest.fixture
+def handed_in(good, tmp_path):
+    """What the hand-in is built of."""
+    (tmp_path / "report.pdf").write_bytes(b"%PDF")
+    (tmp_path / "manifest.json").write_bytes(b"{}")
     (tmp_path / "results").mkdir()
-    arguments = 2 * [good / "first" / "01_good.ipynb"], report, tmp_path / "results", manifest
-    content = build_submission(*arguments)
-    assert content == build_submission(*arguments)
+    sources = 2 * [good / "first" / "01_good.ipynb"]
+    files = (tmp_path / name for name in ("report.pdf", "results", "manifest.json"))
+    return sources, *files, [ROOT / "Makefile", ROOT / "facelib" / "config.py", *NOTEBOOKS]
+
+
+def test_zip_holds_notebook_page_report_and_code_and_has_the_same_bytes_on_every_run(handed_in):
+    content = build_submission(*handed_in)
+    assert content == build_submission(*handed_in)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        assert archive.namelist() == ["facelib.html", "facelib.ipynb", "manifest.json", "report.pdf"]
+        names = archive.namelist()
+        assert [name for name in names if not name.startswith("code/")] == [
+            "README", "facelib.html", "facelib.ipynb", "manifest.json", "report.pdf",
+        ]  # fmt: skip
         assert archive.read("report.pdf") == b"%PDF" and archive.read("manifest.json") == b"{}"
         assert b"<math" in archive.read("facelib.html")
         assert {entry.date_time for entry in archive.infolist()} == {(2020, 1, 1, 0, 0, 0)}
+        code = {name.removeprefix("code/"): archive.read(name) for name in names if name.startswith("code/")}
+    assert code == {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in handed_in[-1]}
+
+
+def test_notebooks_of_the_code_are_without_what_a_user_s_run_left(good, tmp_path):
+    source, executed = good / "notebooks" / "01_good.ipynb", good / "first" / "01_good.ipynb"
+    cleared = nbformat.reads(read_code(executed).decode(), 4)
+    assert not [cell for cell in cleared.cells if cell.get("outputs") or cell.get("execution_count")]
+    assert [cell.source for cell in nbformat.read(executed, 4).cells] == [cell.source for cell in cleared.cells]
+    assert nbformat.reads(read_code(source).decode(), 4) == nbformat.read(source, 4)
+
+
+def test_the_zip_s_words_are_about_what_is_in_it():
+    lines = README.splitlines()
+    assert len(lines) <= 12 and max(map(len, lines)) <= 120
+    for name in ("facelib.ipynb", "facelib.html", "report.pdf", "manifest.json", "code/"):
+        assert any(line.startswith(f"{name} ") for line in lines)
 
 
 def test_zip_does_not_depend_on_the_order_of_its_files():
