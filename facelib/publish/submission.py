@@ -23,8 +23,8 @@ README = f"""\
 {NAME}.ipynb  the executed notebooks as one; it begins with where each question is answered
 {NAME}.html   the same as a page
 report.pdf     the report
-manifest.json  the SHA-256 of all that was made, and of what it was made of
-code/          the package that the notebook imports, and each notebook on its own; `make all` makes all of this
+manifest.json  the SHA-256 of all files of the run, and of what each was made of
+code/          the package that it imports, and all notebooks, with those that go further; `make all` makes all of this
 
 To run the notebook, with Python 3.11, 3.12 or 3.13 and make (once: half a minute to 3 minutes, and 3 GB):
     cd code && make setup
