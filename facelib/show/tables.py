@@ -43,7 +43,8 @@ def recipe_in_words(config: Config) -> list[tuple[str, str]]:
         rows.append(("loss of class proxies", f"{auxiliary} {config.classes_weight:g}"))
     rate = f"learning rate {config.learning_rate:g}"
     if config.decay == "cosine":
-        rate += f" after {config.warmup_steps:,} steps of warm-up, then cosine decay"
+        warmup = min(config.warmup_steps, config.epochs * config.steps_per_epoch // 2)  # as `build.build_optimizer`
+        rate += f" after {warmup:,} steps of warm-up, then cosine decay"
     augmentation = (
         f"strength {config.augmentation:g}, warps {config.warp_share:g} of it" if config.augmentation else "none"
     )

@@ -149,7 +149,7 @@ def test_figures_on_the_test_pairs_come_with_their_intervals(report):
     ):
         assert figure in text, figure
     assert "TAR at FAR 0.01, all pairs 65.4 % [61.2, 69.1]" in text
-    assert "1,539 test images, 1,179,432 of them of two people" in text and "off by 3.2 % on average" in text
+    assert "1,539 test images, 1,179,432 of them of two people" in text and "off by 3.2 points on average" in text
 
 
 def test_without_folds_and_with_few_pairs_the_table_is_shorter(report):
