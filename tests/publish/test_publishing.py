@@ -315,6 +315,7 @@ def test_page_that_would_load_something_is_an_error(html):
 
 # --- report ----------------------------------------------------------------------------------------------------------
 
+TITLE = '#set document(title: "Report")\n'
 REPORT = """#set page(width: 10cm, height: 10cm, margin: 0cm)
 #let run = json(sys.inputs.folder + "/results/a.json")
 #run.words
@@ -328,7 +329,7 @@ REPORT = """#set page(width: 10cm, height: 10cm, margin: 0cm)
 def write_report(folder, text=REPORT, **content):
     (folder / "run" / "results").mkdir(parents=True, exist_ok=True)
     (folder / "run" / "results" / "a.json").write_text(json.dumps({"words": "w", "pages": 0, "down": 0} | content))
-    (folder / "report.typ").write_text(text)
+    (folder / "report.typ").write_text(TITLE + text)
     return folder / "report.typ", folder / "run"
 
 
