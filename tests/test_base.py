@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from facelib import config as config_module
 from facelib.study import plan
@@ -51,6 +52,7 @@ def measure() -> dict:
     }
 
 
+@pytest.mark.slow
 def test_the_base_trains_as_it_did_when_its_trials_were_recorded(project):
     recorded, found = json.loads(FILE.read_text()), measure()
     remedy = "; where training is meant to change, see the head of this file"

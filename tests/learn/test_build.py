@@ -343,7 +343,10 @@ def interrupt(*batch):
     raise KeyboardInterrupt
 
 
-@pytest.fixture(params=["", "pairs_weight=0 mining_margin=1e-6", "memory_size=0 classes_weight=1"])
+OTHER_SETTINGS = ["pairs_weight=0 mining_margin=1e-6", "memory_size=0 classes_weight=1"]
+
+
+@pytest.fixture(params=["", *(pytest.param(settings, marks=pytest.mark.slow) for settings in OTHER_SETTINGS)])
 def visible_loop(request, configure):
     """Function from a change of the batches to the names of notebook 06 after its visible loop, with a new learner."""
     config = configure(f"epochs=3 steps_per_epoch=2 later_mining_epoch=1 {request.param}")

@@ -324,6 +324,7 @@ def coverage(repetitions, distance, seed=0):
     return {name: count / repetitions for name, count in hits.items()}
 
 
+@pytest.mark.slow
 def test_95_percent_intervals_hold_the_truth_in_95_percent_of_simulated_lists():
     found = coverage(2000, 2.0)
     assert {name: share for name, share in found.items() if not 0.93 <= share <= 0.97} == {}

@@ -53,6 +53,13 @@ def expected(trained, drawn):
 def exported(trained, tmp_path_factory):
     """The folder of an export, and what was said meanwhile."""
     folder = tmp_path_factory.mktemp("exported")
+    return folder, list(export_model("smoke", folder))
+
+
+@pytest.fixture(scope="module")
+def exported_to_onnx(trained, tmp_path_factory):
+    """The same with an ONNX file, whose conversion takes a quarter of a minute."""
+    folder = tmp_path_factory.mktemp("onnx")
     return folder, list(export_model("smoke", folder, onnx=True))
 
 
@@ -69,13 +76,17 @@ def assert_equal_to(expected, found):
 def test_the_keras_file_is_the_model_with_everything_inside(exported, drawn, expected, kind):
     assert rareness_matters(expected)
     folder, lines = exported
-    files = [str(folder / f"model.{end}") for end in ("keras", "json", "onnx")]
-    assert [line.partition(":")[0] for line in lines] == files
+    assert_written(folder, lines, "keras", "json")
     assert nearness_in(lines[0]) > 0.999  # a pixel between two whole numbers counts for much in a model this small
     own = (FaceAlignment, LocalContrastNormalization, TextureFeatures, UnitNorm)
     assert all(layer.__module__ in export.LAYERS for layer in own)
     loaded = keras.saving.load_model(folder / "model.keras")
     assert_equal_to(expected, loaded.predict(drawn.astype(kind), verbose=0))
+
+
+def assert_written(folder, lines, *kinds):
+    assert [line.partition(":")[0] for line in lines] == [str(folder / f"model.{kind}") for kind in kinds]
+    assert {path.name for path in folder.iterdir()} == {f"model.{kind}" for kind in kinds}
 
 
 def nearness_in(line):
@@ -138,8 +149,11 @@ def test_what_was_trained_in_bfloat16_is_exported_in_float32(trained_project, mo
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "model.keras"]  # ONNX was not asked for
 
 
-def test_the_onnx_file_is_the_model_with_everything_inside(exported, drawn, expected):
-    folder, lines = exported
+@pytest.mark.slow
+def test_the_onnx_file_is_the_model_with_everything_inside(exported_to_onnx, drawn, expected):
+    folder, lines = exported_to_onnx
+    assert_written(folder, lines, "keras", "json", "onnx")
+    assert nearness_in(lines[0]) > 0.999
     assert nearness_in(lines[-1]) > 0.999
     session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
     assert [(value.name, value.type) for value in session.get_inputs()] == [("images", "tensor(float)")]
