@@ -19,6 +19,10 @@ PLAIN = dict(name="no augmentation", validation_roc_auc=0.7, validation_accuracy
 FIGURE = """<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"><metadata><rdf:RDF
  xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><dc:description>A
 rectangle in the corner of {name}</dc:description></rdf:RDF></metadata><rect width="9" height="9"/></svg>"""
+PROVENANCE = dict(
+    commit="0123456789abcdef0123", dirty=False, python="3.11.7", versions={"tensorflow": "2.21.0", "numpy": "2.4.6"},
+    threads=2, processor="x86_64 avx2", seed=7, data_digest="fedcba9876543210",
+)  # fmt: skip
 SIZES = {"06_training": (720, 360), "08_minutes": (389, 216), "07_roc": (346, 317), "07_scores": (504, 259)}
 
 
@@ -42,7 +46,7 @@ def report(tmp_path):
         for name, figures in RESULTS.items():
             content = figures | {key: value for key, value in changes.items() if key in figures}
             content = {key: value for key, value in content.items() if key != without}
-            content |= {"data": data, "provenance": {"config": config}}
+            content |= {"data": data, "provenance": PROVENANCE | {"config": config}}
             (run / "results" / f"{name}.json").write_text(json.dumps(content))
         for name, (width, height) in SIZES.items():
             (run / "figures" / f"{name}.svg").write_text(FIGURE.format(name=name, width=width, height=height))
@@ -60,6 +64,21 @@ def test_numbers_are_those_of_the_results(report):
     for figure in ("5,926", "1,200", "4.9", "0.9389", "85.2", "86.1", "0.710", "0.702", "0.1234", "2.80", "190,512"):
         assert figure in text, figure
     assert "cosine decay, weight decay" in text
+
+
+def test_the_last_page_says_how_it_was_made(report):
+    pages, body = report()
+    assert body <= 3
+    for words in (
+        "commit 0123456789ab",
+        "Python 3.11.7, tensorflow 2.21.0, numpy 2.4.6",
+        "x86_64 avx2, 2 threads",
+        "fedcba987654",
+    ):
+        assert words in pages[3], words
+    assert "How this was made" in pages[3] and "with changes" not in pages[3] and "drawn faces, which" not in pages[3]
+    pages, _ = report(data="drawn")
+    assert "drawn faces, which say nothing about people" in pages[3]
 
 
 def texts_for_who_cannot_see(element):
