@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import types
 
 import pypdf
 import pytest
@@ -35,7 +36,7 @@ def gains(lower, upper):
 def report(tmp_path):
     """Function that compiles the report on made-up results, some of them or of the configuration changed."""
 
-    def compile_changed(data="real", without=None, **changes):
+    def compile_changed(data="real", without=None, commit=types.MappingProxyType({}), **changes):
         run = tmp_path / "run"
         for folder in ("results", "figures"):
             (run / folder).mkdir(parents=True, exist_ok=True)
@@ -46,7 +47,7 @@ def report(tmp_path):
         for name, figures in RESULTS.items():
             content = figures | {key: value for key, value in changes.items() if key in figures}
             content = {key: value for key, value in content.items() if key != without}
-            content |= {"data": data, "provenance": PROVENANCE | {"config": config}}
+            content |= {"data": data, "provenance": PROVENANCE | {"config": config} | commit}
             (run / "results" / f"{name}.json").write_text(json.dumps(content))
         for name, (width, height) in SIZES.items():
             (run / "figures" / f"{name}.svg").write_text(FIGURE.format(name=name, width=width, height=height))
@@ -77,8 +78,10 @@ def test_the_last_page_says_how_it_was_made(report):
     ):
         assert words in pages[3], words
     assert "How this was made" in pages[3] and "with changes" not in pages[3] and "drawn faces, which" not in pages[3]
-    pages, _ = report(data="drawn")
-    assert "drawn faces, which say nothing about people" in pages[3]
+    pages, _ = report(data="drawn", commit={"commit": None, "dirty": None})  # as in an unpacked hand-in
+    assert "drawn faces, which say nothing about people" in pages[3] and "not under version control" in pages[3]
+    pages, _ = report(commit={"dirty": True})
+    assert "commit 0123456789ab, with changes that are in no commit" in pages[3]
 
 
 def texts_for_who_cannot_see(element):
