@@ -139,14 +139,18 @@ def _selector(method, margin):
     return lambda labels, embeddings, sources: select_triplets(labels, embeddings, method, margin, sources)
 
 
+def count_warmup(config: Config) -> int:
+    """Steps in which the learning rate rises: `warmup_steps`, and at most half of all."""
+    return min(config.warmup_steps, config.epochs * config.steps_per_epoch // 2)
+
+
 def build_optimizer(config: Config) -> keras.optimizers.Optimizer:
-    """AdamW (Loshchilov & Hutter 2019); the rate rises for `warmup_steps`, then falls along a cosine to 1 % at the end.
+    """AdamW (Loshchilov & Hutter 2019); the rate rises at first, then falls along a cosine to 1 % at the end.
 
     The schedule is part of the optimizer, which reads it at each step; with ``decay="none"`` the rate is constant.
     Scales, offsets and biases do not decay.
     """
-    steps = config.epochs * config.steps_per_epoch
-    warmup = min(config.warmup_steps, steps // 2)
+    steps, warmup = config.epochs * config.steps_per_epoch, count_warmup(config)
     schedule = keras.optimizers.schedules.CosineDecay(
         config.learning_rate / 100,
         max(steps - warmup, 1),

@@ -187,11 +187,12 @@ def _inception(x, name, scale, branches):
 
 def count_multiply_adds(model: keras.Model) -> int:
     """Multiply-adds of the convolutions and dense layers for one image."""
-    total = 0
-    for layer in model.layers:
-        if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D):
-            height, width = layer.output.shape[1:3]
-            total += height * width * layer.kernel.shape.num_elements()
-        elif isinstance(layer, layers.Dense | layers.EinsumDense):
-            total += layer.kernel.shape.num_elements()
-    return total
+    return sum(map(layer_multiply_adds, model.layers))
+
+
+def layer_multiply_adds(layer: layers.Layer) -> int:
+    """Multiply-adds of one layer for one image: its weights, times the places in its output if it is a convolution."""
+    if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D):
+        height, width = layer.output.shape[1:3]
+        return height * width * layer.kernel.shape.num_elements()
+    return layer.kernel.shape.num_elements() if isinstance(layer, layers.Dense | layers.EinsumDense) else 0

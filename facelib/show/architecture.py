@@ -5,6 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython.utils.capture import capture_output
 
+from facelib.learn.networks import layer_multiply_adds
 from facelib.show.plots import COLOURS
 
 
@@ -19,14 +20,6 @@ def print_summary(model: keras.Model) -> None:
 def count_layers(model: keras.Model, kind: str) -> int:
     """How many layers of `model` have `kind` in the name of their class, such as Conv2D."""
     return sum(kind.lower() in type(layer).__name__.lower() for layer in model.layers)
-
-
-def layer_multiply_adds(layer) -> int:
-    """Multiply-adds of one layer for one image: its weights, times the places in its output if it is a convolution."""
-    if not hasattr(layer, "kernel"):
-        return 0
-    places = layer.output.shape[1:-1] if isinstance(layer, keras.layers.Conv2D) else ()
-    return int(np.prod(places, dtype=int) * np.prod(layer.kernel.shape))
 
 
 def stages(model: keras.Model) -> dict[str, dict]:

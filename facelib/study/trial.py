@@ -9,11 +9,11 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from facelib.config import PAIRS_FILE, ROOT, TEST_FOLDER, Config
+from facelib.config import ROOT, Config
 from facelib.data.drawn import draw_faces
 from facelib.data.duplicates import require_disjoint
 from facelib.data.face_alignment import align_first
-from facelib.data.pair_images import load_pairs
+from facelib.data.pair_images import load_test_pairs
 from facelib.data.test_crop import find_test_crop
 from facelib.learn import build
 from facelib.learn.alarms import TrainingError
@@ -105,8 +105,7 @@ def _train(config: Config, folder: Path, with_test: bool) -> dict:
 
 
 def _load_test(config, faces, training):
-    folder, crop = config.faces / TEST_FOLDER, find_test_crop(config, training).crop
-    test = load_pairs(config.faces / PAIRS_FILE, folder, config.interim / "cache", crop)
+    test = load_test_pairs(config, find_test_crop(config, training).crop)
     require_disjoint(faces.side("training images"), test.side("test images"))
     return test
 

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import pytest
 from keras import layers
 
-from facelib.learn.networks import build_residual_network, count_multiply_adds
+from facelib.learn.networks import build_residual_network, count_multiply_adds, layer_multiply_adds
 from facelib.show import architecture
 
 
@@ -39,7 +39,7 @@ def test_stages_hold_the_work_and_the_parameters_of_their_layers(small):
 def test_layers_and_stages_add_up_to_the_network(local_contrast):
     model = build_residual_network(8, 32, local_contrast)
     parts = architecture.stages(model).values()
-    assert sum(map(architecture.layer_multiply_adds, model.layers)) == count_multiply_adds(model)
+    assert sum(map(layer_multiply_adds, model.layers)) == count_multiply_adds(model)
     assert sum(part["multiply_adds"] for part in parts) == count_multiply_adds(model)
     assert sum(part["parameters"] for part in parts) == model.count_params()
     assert architecture.count_layers(model, "Conv2D") == 8

@@ -128,10 +128,8 @@ def test_test_pairs_are_measured_at_the_validation_threshold_and_only_when_asked
 
 
 def test_the_test_pairs_are_cut_as_in_the_notebooks(data, tmp_path, monkeypatch):
-    crops, load_pairs = [], trial_module.load_pairs
-    monkeypatch.setattr(
-        trial_module, "load_pairs", lambda *arguments: crops.append(arguments[3]) or load_pairs(*arguments)
-    )
+    crops, load = [], trial_module.load_test_pairs
+    monkeypatch.setattr(trial_module, "load_test_pairs", lambda config, crop: crops.append(crop) or load(config, crop))
     run_trial(Trial("epochs=1 texture_share=0.0", 7), data, tmp_path, with_test=True)
     run_trial(Trial("epochs=1 texture_share=0.0 test_crop=(3,4,200)", 7), data, tmp_path, with_test=True)
     config = plan.configure(Trial("", 7), data)
