@@ -1,6 +1,7 @@
 """Configuration to parts: which faces, which batches, what learns from them. The only place that knows all of them."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -204,10 +205,17 @@ def training_folder(config: Config, data_digest: str) -> Path:
     return config.interim / "runs" / digest(settings, data_digest, digest_code(*DECISIVE), versions)
 
 
-def train_whole(config: Config, split: Split) -> dict:
-    """Train what `config` says, in the folder of its own, and return the record of the last epoch."""
+def train_whole(config: Config, split: Split) -> tuple[Learner, Callable, dict]:
+    """Train what `config` says, in the folder of its own.
+
+    Returns:
+        What has learned, its embedder (see `embedding.build_embedder`), and the record of the last epoch.
+
+    Raises:
+        NoFacesError: too few identities to draw batches from.
+    """
     learner, batches = build_learner(config, split), batches_from(config, split, build_sampler(config, split))
     schedule = Schedule(config.epochs, config.steps_per_epoch, training_folder(config, split.faces.digest))
-    validate = validate_with(split, build_embedder(learner.model, config.flip_average))
-    *_, last = train(learner, batches, schedule, validate)
-    return last
+    embedder = build_embedder(learner.model, config.flip_average)
+    *_, last = train(learner, batches, schedule, validate_with(split, embedder))
+    return learner, embedder, last

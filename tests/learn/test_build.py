@@ -424,11 +424,15 @@ def test_a_whole_training_gives_its_last_record_and_is_not_repeated(configure, m
     *_, expected = train(
         learner, build.batches_from(config, split, sampler), Schedule(2, 2, tmp_path / "train"), validate
     )
-    last = build.train_whole(config, split)
+    trained, embedder, last = build.train_whole(config, split)
+    for one, other in zip(trained.model.variables, learner.model.variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+    pixels = split.faces.pixels[:3]
+    np.testing.assert_array_equal(embedder(pixels), embed(learner.model, pixels, config.flip_average))
     assert without_seconds([last]) == without_seconds([expected])
     assert (build.training_folder(config, split.faces.digest) / "best.npz").exists()
     monkeypatch.setattr(build, "batches_from", lambda *parts: lambda first: pytest.fail("trained again"))
-    assert build.train_whole(config, split) == last
+    assert build.train_whole(config, split)[2] == last
 
 
 # where a run is kept
