@@ -181,8 +181,8 @@ CODE := Makefile LICENSE environment.yml install.py pyproject.toml requirements.
   $(sort $(wildcard $(foreach kind,py j2 css js,facelib/*.$(kind) facelib/*/*.$(kind))))
 
 $(REPORTS)/submission.zip: $(REPORTS)/checks.txt $(ANSWERS) $(REPORTS)/report.pdf $(CODE)
-	@$(STEP).submission $@ $(ANSWERS) --report $(REPORTS)/report.pdf --results $(REPORTS)/results \
-	  --manifest $(REPORTS)/manifest.json --code $(CODE)
+	@$(STEP).submission $@ $(ANSWERS) --report $(REPORTS)/report.pdf --pages $(REPORTS)/html \
+	  --results $(REPORTS)/results --manifest $(REPORTS)/manifest.json --code $(CODE)
 
 # --- experiments -----------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """A headless Chromium, driven over its DevTools pipe with the standard library alone."""
 
+import importlib.resources
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ os.execv(sys.argv[3], sys.argv[3:])
 """
 OPTIONS = "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --hide-scrollbars".split()
 SECONDS = 60  # that an answer may take
+AXE = importlib.resources.files("axe_core_python") / "axe.min.js"  # checks a page against WCAG and good practice
 
 
 class Page:
@@ -79,6 +81,14 @@ class Page:
         for kind in ("rawKeyDown", "keyUp"):
             self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=codes[key])
         self.settle()
+
+    def violations(self):
+        """What axe-core finds on this page: a rule, and where it is broken."""
+        self.run(AXE.read_text(encoding="utf-8") + ";0")
+        lines = (
+            "axe.run().then(found => found.violations.map(rule => rule.id + ': ' + rule.nodes.map(node => node.html)))"
+        )
+        return self.run(lines)
 
     def reported(self, method):
         return [event["params"] for event in self.events if event.get("method") == method]

@@ -6,13 +6,13 @@ RESULTS = {
     "01_eda": dict(
         identities=1200, images=5926, minimum=2, maximum=50, mean=4.938, median=3.0, image_width=112, image_height=112,
         unreadable=0, duplicates=3, grey_share=0.0123, test_pairs=1200, test_images=1540, test_people=600,
-        test_frame=[250, 250], crop_side=128, best_crop_side=128,
+        test_frame=[250, 250], crop_side=128,
     ),
     "02_dataset": dict(
         random_batch_positive_share=0.0021, pk_positive_share=0.0118,
         align=True, aligned_by_pixels=1.4, aligned_by_percent=2.6, aligned_by_degrees=0.9,
     ),
-    "03_loss_derivation": dict(bound_holds=True, gammas=[1, 4, 16, 64]),
+    "03_loss_derivation": dict(gammas=[1, 4, 16, 64]),
     "04_model": dict(
         networks={
             "shallow_inception_resnet_v2": dict(parameters=3005200, multiply_adds=250000000),

@@ -17,7 +17,7 @@ from facelib.files import note_made, write_atomically
 from facelib.publish import PublishingError, run
 from facelib.publish.formulas import latex_to_html, markdown_to_html
 from facelib.publish.pictures import to_address
-from facelib.publish.questions import TITLE, Answer, collect, find_answers, name_anchor, name_figure, to_html
+from facelib.publish.questions import LABEL, TITLE, Answer, collect, find_answers, name_anchor, name_figure, to_html
 
 FOLDER = Path(__file__).parent
 BANNER = (
@@ -43,8 +43,8 @@ def render_page(
 ) -> str:
     """`notebook` as one HTML page.
 
-    `links` are (text, address) pairs shown on top; an empty address marks the page itself. `contents` lists the
-    headings after the first cell, which holds the title.
+    `links` are (text, address) pairs shown on top, the front page first; an empty address marks the page itself.
+    `contents` lists the headings after the first cell, which holds the title.
 
     Raises:
         PublishingError: a formula without MathML, or something that a reader without network would not see.
@@ -63,6 +63,7 @@ def render_page(
         raise PublishingError(f"{title}: {error}") from error
     soup = BeautifulSoup(body, "html.parser")
     _add_anchors(soup)
+    _lead_back(soup, links[0][1] if links else "")
     _name_figures(soup)
     _mend_tables(soup)
     if contents:
@@ -95,6 +96,20 @@ def _add_anchors(soup: BeautifulSoup) -> None:
         link = soup.new_tag("a", href=f"#{anchor}", attrs={"class": "anchor", "aria-label": f"link to: {text}"})
         link.string = "#"
         heading.append(link)
+
+
+def _lead_back(soup: BeautifulSoup, front: str) -> None:
+    """Lead from each question to the table of all of them, which is on this page or on the `front` page."""
+    table = name_anchor(TITLE)
+    if not (front or soup.find(id=table)):
+        return
+    for heading in soup.find_all(["h1", "h2"]):
+        label = heading.find(string=LABEL)
+        if label:
+            words = LABEL.search(label)[0]
+            link = soup.new_tag("a", href=f"#{table}" if soup.find(id=table) else f"{front}#{table}")
+            link.string = words.strip()
+            label.replace_with(label.removesuffix(words) + " ", link)
 
 
 def _name_figures(soup: BeautifulSoup) -> None:

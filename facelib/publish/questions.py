@@ -96,7 +96,7 @@ def to_html(answers: list[Answer]) -> str:
         )
     head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
     table = f'<table class="questions">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n'
-    return f"<h2>{TITLE}</h2>\n{table}" if answers else ""
+    return f'<h2 id="{name_anchor(TITLE)}">{TITLE}</h2>\n{table}' if answers else ""
 
 
 def to_markdown(answers: list[Answer]) -> str:

@@ -22,7 +22,8 @@ PARAMETERS = {"parameters", "injected-parameters"}  # tags of the cells that hol
 README = f"""\
 {NAME}.ipynb  the executed notebooks as one; it begins with where each question is answered
 {NAME}.html   the same as a page
-report.pdf     the report
+report.pdf     the report; its blue numbers lead to the section of a page in html/ that computed them
+html/          a page for each notebook, those that go further as well; begin with html/index.html
 manifest.json  the SHA-256 of all files of the run, and of what each was made of
 code/          the package that it imports, and all notebooks, with those that go further; `make all` makes all of this
 
@@ -90,10 +91,13 @@ def pack(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def build_submission(sources: list[Path], report: Path, results: Path, manifest: Path, code: list[Path]) -> bytes:
+def build_submission(
+    sources: list[Path], report: Path, pages: Path, results: Path, manifest: Path, code: list[Path]
+) -> bytes:
     """The zip for the executed notebooks `sources` and the PDF `report`; `results` tells whether faces are drawn.
 
-    The `manifest` of `checks` says what all was made of. `code` are the files of the project that it needs to run.
+    The report leads into the folder `pages`, which lies beside it. The `manifest` of `checks` says what all was made
+    of. `code` are the files of the project that it needs to run.
     """
     banner = find_banner(results)
     notebook = merge_notebooks([nbformat.read(path, as_version=4) for path in sources], banner)
@@ -105,6 +109,7 @@ def build_submission(sources: list[Path], report: Path, results: Path, manifest:
             f"{NAME}.html": render_page(notebook, NAME, contents=False).encode(),
             "report.pdf": report.read_bytes(),
             "manifest.json": manifest.read_bytes(),
+            **{f"html/{path.name}": path.read_bytes() for path in pages.glob("[!.]*.html")},
             **{f"code/{Path(os.path.relpath(path, ROOT)).as_posix()}": read_code(path) for path in code},
         }
     )
@@ -115,15 +120,16 @@ def main() -> None:
     parser.add_argument("target", type=Path, help="the zip")
     parser.add_argument("sources", type=Path, nargs="+", help="executed notebooks, in order")
     parser.add_argument("--report", type=Path, required=True)
+    parser.add_argument("--pages", type=Path, required=True, help="the folder of the notebooks' pages")
     parser.add_argument("--results", type=Path, required=True, help="the folder of the notebooks' JSON files")
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--code", type=Path, nargs="+", required=True, help="the files of the project that it runs on")
     arguments = parser.parse_args()
     content = build_submission(
-        arguments.sources, arguments.report, arguments.results, arguments.manifest, arguments.code
+        arguments.sources, arguments.report, arguments.pages, arguments.results, arguments.manifest, arguments.code
     )
     write_atomically(arguments.target, content)
-    print(f"{arguments.target}: {NAME}.ipynb, {NAME}.html, report.pdf, code, {len(content) / 1e6:.1f} MB")
+    print(f"{arguments.target}: {NAME}.ipynb, {NAME}.html, html, report.pdf, code, {len(content) / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

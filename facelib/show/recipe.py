@@ -10,12 +10,14 @@ def recipe_in_words(config: Config) -> list[tuple[str, str]]:
     triplets = f"{config.mining}, margin {config.mining_margin:g}"
     if config.later_mining_epoch < config.epochs and config.later_mining != config.mining:
         triplets += f"; after epoch {config.later_mining_epoch} {config.later_mining}"
+    replayed = f", batches replayed after {config.replayed_batches:,}" if config.replayed_batches else ""
     gamma = f", gamma = {config.gamma:g}" if config.loss == "circle" else ""
     rows = [
         ("recipe", "value"),
         ("network", f"{config.network}, embeddings of {config.embedding_size} numbers"),
         ("batch", batch),
-        ("steps", f"{config.epochs:,} epochs of {config.steps_per_epoch:,}"),
+        ("fewer than K images", "repeated, each augmented afresh" if config.repeat_images else "left out"),
+        ("steps", f"{config.epochs:,} epochs of {config.steps_per_epoch:,}{replayed}"),
         ("triplets", triplets),
         ("loss of the triplets", f"{config.loss}, m = {config.margin:g}{gamma}; weight {config.triplets_weight:g}"),
     ]

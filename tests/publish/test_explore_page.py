@@ -219,6 +219,12 @@ def shown(page, tmp_path_factory):
         yield tab
 
 
+@pytest.mark.parametrize("width", [400, 1400])
+def test_axe_finds_nothing(opened, width):
+    opened.open(opened.address, width)
+    assert opened.violations() == []
+
+
 @pytest.fixture
 def opened(shown):
     """The page as it is when it has just been opened; afterwards: it reported no error, and asked for nothing else."""

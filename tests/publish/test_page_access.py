@@ -5,6 +5,7 @@ import io
 import re
 from collections import Counter
 
+import browser
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
@@ -92,6 +93,29 @@ def test_what_is_linked_and_shown_has_words(pages, name):
     names = [tag["id"] for tag in page.find_all(id=True)]
     assert len({*names}) == len(names)
     assert not page.find("script")
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory):
+    if not browser.CHROMIUM:
+        pytest.skip("no chromium on this machine")
+    with browser.open_page(tmp_path_factory.mktemp("browser")) as tab:
+        yield tab
+
+
+@pytest.mark.parametrize("width", [400, 1200])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing(pages, tab, tmp_path, name, width):
+    (tmp_path / name).write_text(str(pages[name]))
+    tab.open((tmp_path / name).as_uri(), width)
+    assert tab.violations() == []
+
+
+def test_axe_finds_what_is_wrong(tab, tmp_path):
+    (tmp_path / "wrong.html").write_text('<html><body><p style="color: #ccc">pale</p><img src="data:,"></body></html>')
+    tab.open((tmp_path / "wrong.html").as_uri())
+    found = " ".join(tab.violations())
+    assert all(rule in found for rule in ("color-contrast", "image-alt", "html-has-lang", "document-title"))
 
 
 def test_a_figure_has_the_notebook_s_words_or_says_that_it_is_one(pages):

@@ -395,17 +395,20 @@ def handed_in(good, tmp_path):
     (tmp_path / "manifest.json").write_bytes(b"{}")
     (tmp_path / "results").mkdir()
     sources = 2 * [good / "first" / "01_good.ipynb"]
-    files = (tmp_path / name for name in ("report.pdf", "results", "manifest.json"))
+    (tmp_path / "html").mkdir()
+    (tmp_path / "html" / "07_lfw_test.html").write_bytes(b"<html>")
+    (tmp_path / "html" / ".07_lfw_test.html.part").write_bytes(b"<ht")  # what another process is writing
+    files = (tmp_path / name for name in ("report.pdf", "html", "results", "manifest.json"))
     return sources, *files, [ROOT / "Makefile", ROOT / "facelib" / "config.py", *NOTEBOOKS]
 
 
-def test_zip_holds_notebook_page_report_and_code_and_has_the_same_bytes_on_every_run(handed_in):
+def test_zip_holds_notebook_pages_report_and_code_and_has_the_same_bytes_on_every_run(handed_in):
     content = build_submission(*handed_in)
     assert content == build_submission(*handed_in)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         names = archive.namelist()
         assert [name for name in names if not name.startswith("code/")] == [
-            "README", "facelib.html", "facelib.ipynb", "manifest.json", "report.pdf",
+            "README", "facelib.html", "facelib.ipynb", "html/07_lfw_test.html", "manifest.json", "report.pdf",
         ]  # fmt: skip
         assert archive.read("report.pdf") == b"%PDF" and archive.read("manifest.json") == b"{}"
         assert b"<math" in archive.read("facelib.html")
@@ -424,8 +427,8 @@ def test_notebooks_of_the_code_are_without_what_a_user_s_run_left(good, tmp_path
 
 def test_the_zip_s_words_are_about_what_is_in_it():
     lines = README.splitlines()
-    assert len(lines) <= 12 and max(map(len, lines)) <= 120
-    for name in ("facelib.ipynb", "facelib.html", "report.pdf", "manifest.json", "code/"):
+    assert len(lines) <= 13 and max(map(len, lines)) <= 120
+    for name in ("facelib.ipynb", "facelib.html", "report.pdf", "html/", "manifest.json", "code/"):
         assert any(line.startswith(f"{name} ") for line in lines)
 
 

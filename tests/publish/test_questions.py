@@ -139,3 +139,19 @@ def test_every_link_of_the_merged_notebook_s_page_leads_somewhere():
     assert [place.name for place in places] == ["h2", "img", "h2", "h1", "img"]
     cells = [cell.id for cell in merged.cells if "draw" in cell.source and cell.cell_type == "code"]
     assert f"](#cell-id={cells[1]})" in merged.cells[0].source  # where JupyterLab goes
+
+
+def test_a_question_leads_back_to_the_table(site):
+    merged = merge_notebooks([LOSS, MODEL])
+    soup = BeautifulSoup(render_page(merged, "facelib", contents=False), "html.parser")
+    place = TITLE.replace(" ", "-")
+    for page, front in ((soup, ""), (site["03_loss.html"], "index.html"), (site["04_model.html"], "index.html")):
+        headings = [heading for heading in page.find_all(["h1", "h2"]) if "(question" in heading.get_text()]
+        assert headings
+        for heading in headings:
+            link, anchor = heading.find_all("a")
+            assert link.get_text() in heading["id"].replace("-", " ") and link["href"] == f"{front}#{place}"
+            assert anchor["href"] == f"#{heading['id']}"
+    assert soup.find(id=place).name == site["index.html"].find(id=place).name == "h2"
+    alone = BeautifulSoup(render_page(LOSS, "03_loss"), "html.parser")  # of which there is no table
+    assert all(link["href"].startswith("#") and place not in link["href"] for link in alone.find_all("a"))
