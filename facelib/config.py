@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TRAINING_FOLDER, TEST_FOLDER, PAIRS_FILE = "casia-webface", "labeled-faces-in-the-wild", "lfw_test_pairs.txt"
 
 CHOICES = {
-    "network": ("residual", "shallow_inception_resnet_v2"),
+    "network": ("residual", "shallow_inception_resnet_v2", "iresnet18", "iresnet34", "mobilefacenet"),
     "loss": ("circle", "triplet"),
     **dict.fromkeys(("mining", "later_mining"), ("semi-hard", "hard", "all", "mistaken")),
     "decay": ("cosine", "none"),

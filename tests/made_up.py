@@ -17,6 +17,8 @@ RESULTS = {
         networks={
             "shallow_inception_resnet_v2": dict(parameters=3005200, multiply_adds=250000000),
             "residual": dict(parameters=2801920, multiply_adds=281000000),
+            "mobilefacenet": dict(parameters=1022720, multiply_adds=220965376),
+            "iresnet34": dict(parameters=34165184, multiply_adds=4459642880),
         },
         pixels_roc_auc=0.61,
     ),

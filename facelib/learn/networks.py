@@ -9,9 +9,10 @@ from keras import layers
 
 from facelib.config import Config
 from facelib.data.images import SIZE
+from facelib.learn.face_networks import build_iresnet, build_mobilefacenet
 from facelib.learn.layers import FusedBatchNormalization, LocalContrastNormalization, UnitNorm
 
-NETWORKS = ("residual", "shallow_inception_resnet_v2")
+NETWORKS = ("residual", "shallow_inception_resnet_v2", "iresnet18", "iresnet34", "mobilefacenet")
 CONTRAST_SIDES = (4, 16)  # pixels of the neighbourhoods in which the residual network sees contrasts
 DEPTH_MULTIPLIER = 4  # templates of each channel in the residual network's last convolution
 BFLOAT16_CAPABILITY = (8, 0)  # CUDA C++ Programming Guide, "Arithmetic Instructions": bfloat16 from Ampere on
@@ -59,7 +60,7 @@ def build_network(
 
     Args:
         bfloat16: compute in bfloat16 (weights stay float32), see `networks.has_bfloat16`.
-        image_size, local_contrast: see `build_residual_network`; the other network has no such choices.
+        image_size, local_contrast: see `build_residual_network`; the other networks have no such choices.
 
     Raises:
         ValueError: unknown name.
@@ -72,6 +73,10 @@ def build_network(
     try:
         if name == "residual":
             return build_residual_network(embedding_size, image_size, local_contrast)
+        if name == "mobilefacenet":
+            return build_mobilefacenet(embedding_size)
+        if name.startswith("iresnet"):
+            return build_iresnet(int(name.removeprefix("iresnet")), embedding_size)
         return build_shallow_inception_resnet_v2(embedding_size)
     finally:
         _set_keras(*before)

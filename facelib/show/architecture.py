@@ -1,11 +1,13 @@
 """What notebook 04 shows of networks: their summaries, and where their work and their parameters are."""
 
+import math
+
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
 from IPython.utils.capture import capture_output
 
-from facelib.learn.networks import layer_multiply_adds
+from facelib.learn.networks import count_multiply_adds, layer_multiply_adds
 from facelib.show.plots import COLOURS
 
 
@@ -17,9 +19,12 @@ def print_summary(model: keras.Model) -> None:
     print("\n".join(text).strip())
 
 
-def count_layers(model: keras.Model, kind: str) -> int:
-    """How many layers of `model` have `kind` in the name of their class, such as Conv2D."""
-    return sum(kind.lower() in type(layer).__name__.lower() for layer in model.layers)
+def describe(title: str, model: keras.Model, published: str) -> tuple[str, ...]:
+    """A row of a table of networks: how many numbers it gives, stores and learns, and what it computes for an image."""
+    learned = sum(math.prod(weights.shape) for weights in model.trainable_weights)
+    last = model.get_layer("embedding").count_params()
+    counts = (model.output_shape[-1], model.count_params(), learned, count_multiply_adds(model), last)
+    return (title, *(f"{count:,}" for count in counts), published)
 
 
 def stages(model: keras.Model) -> dict[str, dict]:

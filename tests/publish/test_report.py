@@ -280,6 +280,8 @@ def test_every_page_says_when_faces_are_drawn(report):
         (dict(test_frame=[112, 112]), "600 people, taken whole."),
         (dict(unreadable=1, duplicates=0), "one unreadable file and no duplicates"),
         (dict(network="shallow_inception_resnet_v2"), "The network is a shallow Inception-ResNet-v2"),
+        (dict(network="mobilefacenet"), "The network is MobileFaceNet"),
+        (dict(network="iresnet34"), "The network is IResNet"),
         (dict(later_mining_epoch=5), "after epoch 5 hard"),
         (dict(mining="all", loss="triplet"), "all, margin 0.1 loss of the triplets triplet, m = 0.4"),
         (dict(pairs_weight=0.5), "adds a signal that does not depend on the selection"),

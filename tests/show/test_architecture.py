@@ -42,8 +42,10 @@ def test_layers_and_stages_add_up_to_the_network(local_contrast):
     assert sum(map(layer_multiply_adds, model.layers)) == count_multiply_adds(model)
     assert sum(part["multiply_adds"] for part in parts) == count_multiply_adds(model)
     assert sum(part["parameters"] for part in parts) == model.count_params()
-    assert architecture.count_layers(model, "Conv2D") == 8
-    assert architecture.count_layers(model, "BatchNormalization") == 9
+    learned = model.count_params() - 2 * sum(layer.scale.shape[0] for layer in model.layers if hasattr(layer, "scale"))
+    counts = (8, model.count_params(), learned, count_multiply_adds(model), 1024 * 8 + 8)
+    row = architecture.describe("residual", model, "as others say")
+    assert row == ("residual", *(f"{count:,}" for count in counts), "as others say")
 
 
 def test_the_summary_is_printed_whole(small, capsys):
