@@ -49,7 +49,7 @@ def test_layers_and_stages_add_up_to_the_network(local_contrast):
 def test_the_table_of_layers_is_whole(small):
     heading, rule, *rows = architecture.show_layers(small).data.splitlines()
     assert heading == "| layer | kind | output | parameters | of |" and len(rows) == len(small.layers) + 1
-    assert rows[1] == "| stem1_conv | Conv2D | 4x4x4 | 112 | %s |" % small.layers[0].name
+    assert rows[1] == f"| stem1_conv | Conv2D | 4x4x4 | 112 | {small.layers[0].name} |"
     assert rows[-2] == "| embedding | Dense | 7 | 147 | flatten |" and rows[-1] == "| **all** |  |  | **359** |  |"
 
 
