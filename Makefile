@@ -177,7 +177,7 @@ $(REPORTS)/checks.txt: $(EXECUTED) $(SHOWN) $(patsubst %,facelib/publish/%.py,ch
 
 # What the hand-in needs to run, named by rule: nothing that a user has beside it goes into the zip.
 CODE := Makefile LICENSE environment.yml install.py pyproject.toml requirements.lock data/README.md \
-  reports/report.typ reports/references.bib $(wildcard reports/experiments.csv) $(NOTEBOOKS:%=notebooks/%.ipynb) \
+  $(wildcard docs/*.md) reports/report.typ reports/references.bib $(wildcard reports/experiments.csv) $(NOTEBOOKS:%=notebooks/%.ipynb) \
   $(sort $(wildcard $(foreach kind,py j2 css js,facelib/*.$(kind) facelib/*/*.$(kind))))
 
 $(REPORTS)/submission.zip: $(REPORTS)/checks.txt $(ANSWERS) $(REPORTS)/report.pdf $(CODE)

@@ -42,7 +42,7 @@ RESULTS = {
     "07_lfw_test": dict(
         pairs=1200, matched_pairs=600, roc_auc_keras=0.9388, pr_auc_keras=0.94, roc_auc=0.9389,
         average_precision=0.9412, eer=0.14, validation_threshold=0.71,
-        accuracy_at_validation_threshold=0.8523, accuracy_standard_error=0.011,
+        accuracy_at_validation_threshold=0.8523,
         best_threshold=0.702, best_accuracy=0.861,
         training_names=0, shared_names=0,
         gains=dict(

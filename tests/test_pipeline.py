@@ -12,6 +12,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import browser
 import nbformat
 import pytest
 from conftest import make_once
@@ -95,6 +96,29 @@ def test_everything_that_the_readme_promises_is_there(executed):
     assert {"training_seconds", "training_images_per_second"} <= json.loads(
         (reports / "timings.json").read_text()
     ).keys()
+
+
+@pytest.mark.skipif(not browser.CHROMIUM, reason="no chromium on this machine")
+def test_axe_finds_nothing_on_any_page(executed, tmp_path):
+    with browser.open_page(tmp_path) as tab:
+        for path in sorted((executed / "reports" / "smoke" / "html").glob("*.html")):
+            for width in (400, 1200):
+                tab.open(path.as_uri(), width)
+                assert tab.violations() == [], path.name
+
+
+def test_every_number_of_the_report_leads_to_a_section(executed):
+    folder = executed / "reports" / "smoke"
+    found = [
+        note.get("/A", {}).get("/URI", "")
+        for page in PdfReader(folder / "report.pdf").pages
+        for note in page.get("/Annots", [])
+    ]
+    links = {link for link in found if link.startswith("html/")}
+    assert len(links) > 20
+    for link in links:
+        page, _, anchor = link.partition("#")
+        assert f' id="{anchor}"' in (folder / page).read_text(), link
 
 
 def test_every_page_says_that_its_faces_are_drawn(executed):
@@ -201,6 +225,32 @@ def test_a_changed_loss_trains_again_and_gives_the_same_bytes(tree):
         for name in files:  # what is named by the folder that the loss is in
             assert old.pop(name) != new.pop(name)
         assert old == new
+
+
+def test_notebooks_that_are_run_by_hand_give_the_files_of_make(tree):
+    """Each from top to bottom in its own kernel, in the notebooks' folder, as JupyterLab runs them."""
+    before = published(tree)
+    shutil.rmtree(tree / "data/interim/smoke/runs")  # so that they train
+    for folder in ("results", "figures"):
+        shutil.rmtree(tree / "reports/smoke" / folder)
+    for name in NOTEBOOKS:
+        path = tree / "notebooks" / f"{name}.ipynb"
+        notebook = nbformat.read(path, as_version=4)
+        (parameters,) = (cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
+        parameters.source = parameters.source.replace('"laptop"', '"smoke"').replace('data = ""', 'data = "drawn"')
+        nbformat.write(notebook, path)
+        command = [f"{sys.prefix}/bin/jupyter", "execute", "--inplace", path.name]
+        done = subprocess.run(
+            command, cwd=path.parent, env=ENVIRONMENT | {"PYTHONPATH": str(tree)}, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    after = published(tree)
+    for name in before:
+        if "/results/" in name or "/figures/" in name:
+            assert after[name] == before[name], name
+    training = nbformat.read(tree / "notebooks" / "06_training.ipynb", as_version=4)
+    shown = [output.text for cell in training.cells for output in cell.get("outputs", []) if output.get("text")]
+    assert any("training: 100%" in text and "steps/s" in text and "loss" in text for text in shown)
 
 
 def test_the_hand_in_runs_where_it_is_unpacked(executed, tmp_path):

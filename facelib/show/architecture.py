@@ -5,18 +5,25 @@ import math
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.utils.capture import capture_output
+from IPython.display import Markdown
 
 from facelib.learn.networks import count_multiply_adds, layer_multiply_adds
 from facelib.show.plots import COLOURS
+from facelib.show.tables import show_table
 
 
-def print_summary(model: keras.Model) -> None:
-    """Print the summary of `model`, with the same columns on every screen."""
-    text: list[str] = []
-    with capture_output():  # Keras sends an empty display along, which is dropped
-        model.summary(print_fn=text.append, line_length=112, positions=[0.345, 0.54, 0.63, 1.0])
-    print("\n".join(text).strip())
+def show_layers(model: keras.Model) -> Markdown:
+    """A table of the layers of `model`: name, kind, what it gives for an image, parameters, and what it takes."""
+    rows: list[tuple[str, ...]] = [("layer", "kind", "output", "parameters", "of")]
+    for layer in model.layers:
+        given = layer.output[0] if isinstance(layer.output, list) else layer.output
+        shape = "x".join("any" if side is None else str(side) for side in given.shape[1:])
+        taken = layer.input if isinstance(layer.input, list) else [layer.input]
+        before = [tensor._keras_history.operation.name for tensor in taken]
+        names = ", ".join(name for name in before if name != layer.name)
+        rows.append((layer.name, type(layer).__name__, shape, f"{layer.count_params():,}", names))
+    rows.append(("**all**", "", "", f"**{model.count_params():,}**", ""))
+    return show_table(*rows)
 
 
 def describe(title: str, model: keras.Model, published: str) -> tuple[str, ...]:

@@ -123,10 +123,11 @@ def findings(found: dict) -> str:
     lines = [f"- {found['trials']} of {found['declared']} trials are recorded, {found['failed']} of which failed."]
     for table in found["factors"]:
         ahead, lead = (number(table[key], table[f"{key}_spread"]) for key in ("ahead", "lead"))
-        behind = f"{table['first']}, the recipe's, is {ahead} behind; " if table["ahead"] > 0 else ""
+        ours, last = f"{table['first']}, the recipe's,", table["last"]
+        behind = f"{ours} is {ahead} behind; " if table["ahead"] > 0 and last != table["first"] else ""
         lines.append(
             f"- **{table['table']}**: best of {table['compared']} is **{table['best']}** "
-            f"({table['best_roc_auc']:.4f}); {behind}{table['last']} is {lead} behind."
+            f"({table['best_roc_auc']:.4f}); {behind}{ours if last == table['first'] else last} is {lead} behind."
         )
     others = [*_found_search(found), *_found_minutes(found), *_found_whole(found)]
     none_yet = ["", "*Neither the search nor the curve nor the whole recipe has trials yet.*"]

@@ -48,10 +48,18 @@ def test_layers_and_stages_add_up_to_the_network(local_contrast):
     assert row == ("residual", *(f"{count:,}" for count in counts), "as others say")
 
 
-def test_the_summary_is_printed_whole(small, capsys):
-    architecture.print_summary(small)
-    text = capsys.readouterr().out
-    assert all(layer.name in text for layer in small.layers) and "Total params: 359" in text
+def test_the_table_of_layers_is_whole(small):
+    heading, rule, *rows = architecture.show_layers(small).data.splitlines()
+    assert heading == "| layer | kind | output | parameters | of |" and len(rows) == len(small.layers) + 1
+    assert rows[1] == f"| stem1_conv | Conv2D | 4x4x4 | 112 | {small.layers[0].name} |"
+    assert rows[-2] == "| embedding | Dense | 7 | 147 | flatten |" and rows[-1] == "| **all** |  |  | **359** |  |"
+
+
+def test_layers_of_several_inputs_name_all_and_open_sides_are_any():
+    rows = architecture.show_layers(build_residual_network(8, 32)).data.splitlines()
+    assert rows[2].startswith("| images | InputLayer | anyxanyx3 |")
+    (joined,) = (row for row in rows if row.startswith("| block1_add |"))
+    assert joined.endswith("| block1_2_norm, block1_shortcut_norm |") or joined.count(", ") == 1
 
 
 def test_each_stage_has_its_bars_and_the_text_names_the_longest():

@@ -102,4 +102,4 @@ def test_findings_name_what_there_is():
     assert "passed" not in shown.findings(nothing | dict(minutes=[point], faces="drawn"))
     factor = dict(table="loss", best="a", last="b", first="b", lead=0.1, lead_spread=0.02, ahead=0.1, ahead_spread=None)
     found = shown.findings(nothing | dict(factors=[factor | dict(best_roc_auc=0.9, compared=2)]))
-    assert "- **loss**: best of 2 is **a** (0.9000); b, the recipe's, is 0.1000 behind; b is 0.1000" in found
+    assert "- **loss**: best of 2 is **a** (0.9000); b, the recipe's, is 0.1000" in found
