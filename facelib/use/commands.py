@@ -67,8 +67,10 @@ def build_parser() -> argparse.ArgumentParser:
     embed = command("embed", run_embed, "Embeddings of all images in and below a folder, as a NumPy file.")
     embed.add_argument("folder", type=_path)
     embed.add_argument("--output", type=_path, required=True, metavar="FILE.npz")
-    evaluate = command("evaluate", run_evaluate, "Figures on a list of pairs in the format of LFW.")
-    evaluate.add_argument("--pairs", type=_path, required=True, metavar="FILE")
+    evaluate = command("evaluate", run_evaluate, "Figures on a list of pairs.")
+    evaluate.add_argument(
+        "--pairs", type=_path, required=True, metavar="FILE", help="LFW's, Kaggle's, or lines of: path path label"
+    )
     evaluate.add_argument("--images", type=_path, required=True, metavar="FOLDER")
     evaluate.add_argument("--json", action="store_true", help="the figures, for programs")
     export = command("export", run_export, "Write the model to files that run without this project.", crops=False)

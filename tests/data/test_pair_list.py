@@ -1,12 +1,16 @@
 """pair_list.py: good pairs files read as they say, bad ones refused with the file, the line and what was expected."""
 
 import os
+import re
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facelib.data.pair_list import LARGEST, MISLABELLED, Pair, PairsError, is_mislabelled, read_pairs
+from facelib.config import ROOT
+from facelib.data.pair_lines import LARGEST
+from facelib.data.pair_list import MISLABELLED, Pair, PairsError, is_mislabelled, name_people, read_pairs
 
 IMAGES = ("Ann_Lee/Ann_Lee_0001.jpg", "Ann_Lee/Ann_Lee_0002.jpg", "Bo/Bo_0001.jpg", "Bo/Bo_0012.jpg", "Cy/Cy_0003.jpg")
 MATCHED = [f"P{k}\t1\t2" for k in range(16)]
@@ -226,3 +230,110 @@ def test_mislabelled_images_are_named_as_the_pairs_file_names_them(read):
     for path in MISLABELLED:
         name, file = path.split("/")
         assert file.startswith(f"{name}_") and len(file) == len(name) + len("_0001.jpg")
+
+
+# other forms of lists; test_pair_lines.py has what is wrong with a line, test_listed_images.py how files are found
+
+ROW = re.compile(r"\| (?:`(.*?)`)? ?\| `(.+?)`.* \| (matched|mismatched|refused): (.*) \|")
+FORMS = [ROW.fullmatch(line) for line in (ROOT / "docs" / "using.md").read_text().splitlines()]
+FORMS = [match.groups() for match in FORMS if match]
+OTHERS = (
+    "Mary Ann/Mary Ann_0001.jpg",
+    "Cy/Cy_1.jpg",
+    "Cy/Cy_2.png",
+    "Bo/a, b.JPEG",
+    "Dot/Dot_1.jpg",
+    "Dot/Dot_0001.jpg",
+)
+
+
+def test_the_table_of_forms_has_at_least_twelve():
+    assert len(FORMS) >= 12 and {kind for _, _, kind, _ in FORMS} == {"matched", "mismatched", "refused"}
+
+
+@pytest.mark.parametrize(("header", "line", "kind", "made"), FORMS)
+def test_what_is_made_of_a_form_is_what_the_table_says(read, tmp_path, header, line, kind, made):
+    for name in (*OTHERS, "Zoë/Zoë_0001.jpg"):
+        path = tmp_path / "images" / unicodedata.normalize("NFD", name)
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    content = "\n".join(filter(None, (header, line.replace("\\t", "\t"))))
+    if kind == "refused":
+        with pytest.raises(PairsError) as error:
+            read(content)
+        place = f"pairs.txt, line {content.count(chr(10)) + 1}: "
+        assert str(error.value).endswith(place + made)
+    else:
+        first, second = (unicodedata.normalize("NFD", path) for path in made.strip("`").split("`, `"))
+        assert read(content) == [Pair(first, second, kind == "matched", 0)]
+
+
+def test_the_same_two_images_by_other_names_are_one_pair(read, tmp_path):
+    (tmp_path / "images" / "Bo" / "Bo_7.png").touch()
+    with pytest.raises(PairsError, match="lines 2 and 4: the same two images, Cy/Cy_0003.jpg and Bo/Bo_7.png"):
+        read("1\nBo 7 Cy 3\nBo 1 12\nCy 03 Bo 007\n")
+
+
+def test_labels_that_contradict_each_other_are_named(read):
+    a, b, c, d = IMAGES[:4]
+    assert len(read(f"{a} {b} 0\n{c} {d} 1\n{a} {c} 0\n")) == 3
+    with pytest.raises(PairsError, match=rf"txt, line 3: {a} and {c} are called two people, and matched pairs .* one"):
+        read(f"{a} {b} 1\n{b} {c} 1\n{a} {c} 0\n")
+
+
+def test_people_are_folders_where_the_pairs_agree_and_else_what_matched_pairs_link():
+    in_folders = [Pair("a/1.jpg", "a/2.jpg", True, 0), Pair("a/1.jpg", "b/1.jpg", False, 0)]
+    assert name_people(in_folders) == {"a/1.jpg": "a", "a/2.jpg": "a", "b/1.jpg": "b"}
+    deeper = [Pair("test/a/1.jpg", "test/b/2.jpg", False, 0)]
+    assert name_people(deeper) == {"test/a/1.jpg": "test/a", "test/b/2.jpg": "test/b"}
+    in_one = [Pair("1.jpg", "2.jpg", True, 0), Pair("3.jpg", "2.jpg", True, 0), Pair("4.jpg", "1.jpg", False, 0)]
+    people = name_people(in_one)
+    assert people["1.jpg"] == people["2.jpg"] == people["3.jpg"] != people["4.jpg"] == "4.jpg"
+    sessions = [Pair("x/1.jpg", "y/1.jpg", True, 0), Pair("x/1.jpg", "x/2.jpg", False, 0)]
+    assert len({*name_people(sessions).values()}) == 2
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 9)] * 2, st.booleans()), min_size=1, max_size=20))
+def test_matched_pairs_are_of_one_person_whatever_the_folders(rows):
+    pairs = [Pair(f"{a}.jpg", f"{b}.jpg", matched, 0) for a, b, matched in rows if a != b]
+    people = name_people(pairs)
+    assert people.keys() == {path for pair in pairs for path in pair[:2]}
+    assert all(people[pair.first] == people[pair.second] for pair in pairs if pair.matched)
+
+
+FIELDS = st.sampled_from(
+    [
+        *IMAGES,
+        "Ann_Lee",
+        "Bo",
+        "Zoë",
+        "1",
+        "2",
+        "12",
+        "0",
+        "-1",
+        "same",
+        "x.jpg",
+        "/etc",
+        "..",
+        "a\\b",
+        "name",
+        "imagenum1",
+    ]
+) | st.text(max_size=6)
+TEXTS = st.lists(st.tuples(st.lists(FIELDS, max_size=5), st.sampled_from([" ", "\t", ",", ", ", "\t "])), max_size=6)
+
+
+@given(content=st.binary(max_size=40) | TEXTS.map(lambda rows: "\n".join(by.join(row) for row, by in rows).encode(
+    errors="surrogatepass")))  # fmt: skip
+def test_whatever_a_list_holds_it_is_read_or_refused(tmp_path_factory, content):
+    folder = tmp_path_factory.getbasetemp() / "whatever"
+    if not folder.exists():
+        write_images(folder)
+    (folder / "pairs.txt").write_bytes(content)
+    try:
+        pairs = read_pairs(folder / "pairs.txt", folder)
+    except PairsError as error:
+        assert str(error).startswith(str(folder / "pairs.txt"))
+    else:
+        assert all((folder / path).is_file() for pair in pairs for path in pair[:2]) and pairs
