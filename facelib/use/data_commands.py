@@ -25,6 +25,21 @@ def add_data_commands(commands, epilog: str) -> None:
         added.set_defaults(run=run, tensorflow=False)
         return added
 
+    lfw = command("fetch-lfw", run_fetch_lfw, "Labeled Faces in the Wild: the test images and the pairs of View 2.")
+    lfw.add_argument("output", type=parse_path, metavar="OUT", help="such as data, or the folder with your faces")
+    lfw.add_argument("--archive", type=parse_path, metavar="FILE", help="lfw*.tgz, or the folder it was unpacked to")
+    lfw.add_argument("--pairs", type=parse_path, metavar="FILE", help="pairs.txt, or another list of its pairs")
+
+
+def run_fetch_lfw(arguments) -> None:
+    """Fetch Labeled Faces in the Wild, and say what is there now."""
+    from facelib.gather.lfw import fetch_lfw
+
+    found = fetch_lfw(arguments.output.expanduser(), arguments.archive, arguments.pairs)
+    pairs = f"{found.pairs:,} pairs" + (f" in {found.folds} folds" if found.folds else "")
+    print(f"{printable(arguments.output)}: {found.images:,} images of {found.people:,} people; {pairs}")
+    print("Notebook 01 finds the square to cut out of these images, as for test images of any size.")
+
 
 def list_problems(problems, most: int = 20) -> None:
     """Name what was left out, and why, on standard error; problems are pairs of a path and a reason."""
