@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from facelib.folders import SUFFIXES, is_visible
+from facelib.progress import track
 
 LARGEST = 100_000_000  # bytes of a pairs file; LFW's has 160,000
 MOST_LINES = 2_000_000  # each takes some 500 bytes of memory
@@ -63,18 +64,19 @@ def read_list(pairs_file: Path) -> Listed:
     Raises:
         PairsError: no text file, one that is too large, no pairs, or a line that is none of the list's form.
     """
-    lines = _read_text(pairs_file).splitlines()
+    lines = _read_text(pairs_file).split("\n")
     texts = [(number, text) for number, text in enumerate(lines, 1) if text.strip()]
     form = _form(texts[1 if len(texts) > 1 else 0][1][:LONGEST_LINE]) if texts else LFW
     folds = (0, 0)
     if form == LFW:
-        folds = _folds(pairs_file, lines[0] if lines else "")
+        folds = _folds(pairs_file, lines[0])
         texts = [(number, text) for number, text in texts if number > 1]
     elif _is_header(pairs_file, form, texts[0]):
         del texts[0]
     if not texts:
         raise PairsError(f"{pairs_file}: holds no pairs after its header line")
-    found = [_read_line(pairs_file, form, *numbered) for numbered in texts]
+    shown = track(texts, "reading pairs", "lines", delay=2)
+    found = [_read_line(pairs_file, form, *numbered) for numbered in shown]
     _check_labels(pairs_file, found)
     return Listed(found, *folds)
 

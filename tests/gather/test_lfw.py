@@ -5,6 +5,7 @@ import json
 import os
 import re
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from facelib.gather.archive import ArchiveError
 from facelib.gather.download import DownloadError, Remote
 from facelib.gather.intake import IntakeError
 from facelib.gather.lfw import fetch_lfw
+from facelib.locks import LOCK, hold
 
 PEOPLE = ("Ann_Lee", "Bo", "Cy")
 IMAGES = {f"{name}/{name}_{i:04d}.jpg": lfw.JPEG + f"{name}{i}".encode() * 99 for name in PEOPLE for i in (1, 2)}
@@ -117,6 +119,18 @@ def test_a_fetch_that_was_stopped_goes_on(tmp_path, given, monkeypatch):
         with pytest.raises(UnwritableError):
             fetch_lfw(tmp_path / "out", *given)
     assert fetch_lfw(tmp_path / "out", *given).images == 6
+
+
+def test_of_two_fetches_into_one_folder_one_waits_and_then_refuses(tmp_path, given):
+    with ThreadPoolExecutor(1) as second:
+        with hold(tmp_path / "out" / lfw.DOWNLOADS / LOCK, "the first"):
+            waiting = second.submit(fetch_lfw, tmp_path / "out", *given)
+            with pytest.raises(TimeoutError):
+                waiting.result(0.2)
+            (tmp_path / "out" / TEST_FOLDER).mkdir()
+        with pytest.raises(IntakeError, match=f"{TEST_FOLDER} exists already"):
+            waiting.result()
+    assert os.listdir(tmp_path / "out") == [TEST_FOLDER]
 
 
 @pytest.fixture
