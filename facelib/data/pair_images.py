@@ -9,7 +9,9 @@ import numpy as np
 from facelib.config import PAIRS_FILE, TEST_FOLDER, Config
 from facelib.data.duplicates import Side
 from facelib.data.images import Images, UnreadableImageError, load_images, measure
-from facelib.data.pair_list import Pair, PairsError, name_people, read_pairs
+from facelib.data.pair_checks import name_people
+from facelib.data.pair_lines import PairsError
+from facelib.data.pair_list import Pair, read_pairs
 from facelib.folders import printable
 
 

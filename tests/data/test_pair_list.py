@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from facelib.config import ROOT
 from facelib.data.pair_lines import LARGEST
-from facelib.data.pair_list import MISLABELLED, Pair, PairsError, is_mislabelled, name_people, read_pairs
+from facelib.data.pair_list import MISLABELLED, Pair, PairsError, is_mislabelled, read_pairs
 
 IMAGES = ("Ann_Lee/Ann_Lee_0001.jpg", "Ann_Lee/Ann_Lee_0002.jpg", "Bo/Bo_0001.jpg", "Bo/Bo_0012.jpg", "Cy/Cy_0003.jpg")
 MATCHED = [f"P{k}\t1\t2" for k in range(16)]
@@ -279,26 +279,6 @@ def test_labels_that_contradict_each_other_are_named(read):
     assert len(read(f"{a} {b} 0\n{c} {d} 1\n{a} {c} 0\n")) == 3
     with pytest.raises(PairsError, match=rf"txt, line 3: {a} and {c} are called two people, and matched pairs .* one"):
         read(f"{a} {b} 1\n{b} {c} 1\n{a} {c} 0\n")
-
-
-def test_people_are_folders_where_the_pairs_agree_and_else_what_matched_pairs_link():
-    in_folders = [Pair("a/1.jpg", "a/2.jpg", True, 0), Pair("a/1.jpg", "b/1.jpg", False, 0)]
-    assert name_people(in_folders) == {"a/1.jpg": "a", "a/2.jpg": "a", "b/1.jpg": "b"}
-    deeper = [Pair("test/a/1.jpg", "test/b/2.jpg", False, 0)]
-    assert name_people(deeper) == {"test/a/1.jpg": "test/a", "test/b/2.jpg": "test/b"}
-    in_one = [Pair("1.jpg", "2.jpg", True, 0), Pair("3.jpg", "2.jpg", True, 0), Pair("4.jpg", "1.jpg", False, 0)]
-    people = name_people(in_one)
-    assert people["1.jpg"] == people["2.jpg"] == people["3.jpg"] != people["4.jpg"] == "4.jpg"
-    sessions = [Pair("x/1.jpg", "y/1.jpg", True, 0), Pair("x/1.jpg", "x/2.jpg", False, 0)]
-    assert len({*name_people(sessions).values()}) == 2
-
-
-@given(st.lists(st.tuples(*[st.integers(0, 9)] * 2, st.booleans()), min_size=1, max_size=20))
-def test_matched_pairs_are_of_one_person_whatever_the_folders(rows):
-    pairs = [Pair(f"{a}.jpg", f"{b}.jpg", matched, 0) for a, b, matched in rows if a != b]
-    people = name_people(pairs)
-    assert people.keys() == {path for pair in pairs for path in pair[:2]}
-    assert all(people[pair.first] == people[pair.second] for pair in pairs if pair.matched)
 
 
 FIELDS = st.sampled_from(
