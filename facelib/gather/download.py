@@ -48,6 +48,8 @@ def download(remote: Remote, folder: Path) -> Path:
         except DownloadError:
             raise
         except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, urllib.error.URLError) and isinstance(error.reason, OSError):
+                error = error.reason  # what it is wrapped around
             if getattr(error, "errno", None) in REMEDIES:
                 remedy = f"{error.strerror}; {REMEDIES[error.errno]}, and run the same command again"
                 raise UnwritableError(f"{part} cannot be written: {remedy}") from None
@@ -55,16 +57,16 @@ def download(remote: Remote, folder: Path) -> Path:
             kept = part.stat().st_size if part.exists() else 0
             if delay is None or (isinstance(error, urllib.error.HTTPError) and error.code not in LATER):
                 raise DownloadError(
-                    f"{remote.url} cannot be downloaded: {reason}; run the same command again later (it goes on after "
-                    f"{kept:,} bytes), or get {remote.name} in another way"
+                    f"{remote.url} cannot be downloaded: {reason}; run the same command again later, which goes on "
+                    f"after {kept:,} bytes"
                 ) from None
             say(f"{remote.name}: {reason}; trying again in {delay} s, after {kept:,} bytes")
             time.sleep(delay)
     if (found := _sha256(part)) != remote.sha256:
         part.unlink()
         raise DownloadError(
-            f"{remote.url} is not the file that is known: its SHA-256 is {found}, not {remote.sha256}; it is removed. "
-            f"Run the same command again, or get {remote.name} in another way"
+            f"{remote.url} is not the file that is known: its SHA-256 is {found}, not {remote.sha256}; it is removed: "
+            "run the same command again"
         )
     os.replace(part, path)
     return path

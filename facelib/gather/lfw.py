@@ -11,7 +11,7 @@ from facelib.data.pair_lines import read_list
 from facelib.files import write_atomically
 from facelib.folders import printable
 from facelib.gather.archive import ArchiveError, read_members
-from facelib.gather.download import Remote, download
+from facelib.gather.download import DownloadError, Remote, download
 from facelib.gather.intake import Entry, IntakeError, Source, take_in
 from facelib.locks import LOCK, hold
 from facelib.progress import track
@@ -60,10 +60,10 @@ def fetch_lfw(output: Path, archive: Path | None = None, pairs: Path | None = No
     with hold(downloads / LOCK, f"fetches LFW into {output}"):
         try:
             _check_free(images)  # another process may have been at it
-            pairs = pairs or download(PAIRS, downloads)
+            pairs = pairs or _download(PAIRS, downloads, "--pairs")
             listed, content = read_list(pairs), pairs.read_bytes()
             _check_same(output / PAIRS_FILE, content)
-            archive = archive or download(IMAGES, downloads)
+            archive = archive or _download(IMAGES, downloads, "--archive")
             found = _look_through(archive)
             _check_images(archive, pairs, listed.lines, found)
             write_atomically(output / PAIRS_FILE, content)
@@ -75,6 +75,13 @@ def fetch_lfw(output: Path, archive: Path | None = None, pairs: Path | None = No
             with contextlib.suppress(OSError):  # where it holds nothing to go on with
                 downloads.rmdir()
     return Fetched(taken.files, len({image.split("/")[0] for image in found}), len(listed.lines), listed.folds)
+
+
+def _download(remote, folder, option):
+    try:
+        return download(remote, folder)
+    except DownloadError as error:
+        raise DownloadError(f"{error}; or name a {remote.name} that is here: {option} FILE") from None
 
 
 def _check_free(images):

@@ -49,7 +49,7 @@ def test_a_body_that_is_cut_off_is_completed(tmp_path, resumes, capsys):
 def test_a_later_call_goes_on_where_the_last_one_gave_up(tmp_path):
     with serving({"/file": CONTENT}, cut=(10, 0, 0)) as (address, asked):
         with pytest.raises(
-            DownloadError, match=r"ended after 10 of 2,304,000 bytes; run .* \(it goes on after 10 byte"
+            DownloadError, match=r"ended after 10 of 2,304,000 bytes; run .*, which goes on after 10 byte"
         ):
             get(address, tmp_path)
         assert names(tmp_path) == ["file.tgz.part"] and get(address, tmp_path).read_bytes() == CONTENT
@@ -102,7 +102,7 @@ def test_a_server_that_is_silent_is_given_up(tmp_path, monkeypatch):
 
 def test_a_server_that_is_gone_is_named(tmp_path):
     with pytest.raises(
-        DownloadError, match=r"^http://127.*/file cannot be downloaded: .*refused.*get file.tgz in anoth"
+        DownloadError, match=r"^http://127.*/file cannot be downloaded: \[Errno \d+\] Connection refused; run"
     ):
         get(closed_port(), tmp_path)
 
