@@ -164,7 +164,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command and return its exit code; a mistake is one message, never a stack trace."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
-    if "pairs" in arguments and bool(arguments.pairs) != bool(arguments.images):
+    if "pack" in arguments and bool(arguments.pairs) != bool(arguments.images):
         parser.error("--pairs FILE needs --images FOLDER; --pack FILE goes without")
     warnings.filterwarnings("ignore", module=r"PIL\.")  # on broken files, which are refused with a reason
 
