@@ -35,6 +35,12 @@ def add_data_commands(commands, epilog: str) -> None:
     lfw.add_argument("output", type=parse_path, metavar="OUT", help="such as data, or the folder with your faces")
     lfw.add_argument("--archive", type=parse_path, metavar="FILE", help="lfw*.tgz, or the folder it was unpacked to")
     lfw.add_argument("--pairs", type=parse_path, metavar="FILE", help="pairs.txt, or another list of its pairs")
+    folder = command("import-folder", run_import_folder, "Training faces out of a folder of any names and depth.")
+    folder.add_argument("folder", type=parse_path, help="an identity is the folder that holds an image")
+    folder.add_argument("output", type=parse_path, metavar="OUT", help="a new folder, such as data/casia-webface")
+    folder.add_argument("--csv", type=parse_path, metavar="FILE", help="or a line for each image says its identity")
+    folder.add_argument("--path-column", metavar="NAME", help="default: path, file, filename, image and the like")
+    folder.add_argument("--identity-column", metavar="NAME", help="default: identity, person, name, label and the like")
 
 
 def run_import_records(arguments) -> None:
@@ -58,6 +64,14 @@ def run_fetch_lfw(arguments) -> None:
     pairs = f"{found.pairs:,} pairs" + (f" in {found.folds} folds" if found.folds else "")
     print(f"{printable(arguments.output)}: {found.images:,} images of {found.people:,} people; {pairs}")
     print("Notebook 01 finds the square to cut out of these images, as for test images of any size.")
+
+
+def run_import_folder(arguments) -> None:
+    from facelib.gather.import_folder import Table, import_folder
+
+    columns = arguments.path_column, arguments.identity_column
+    table = Table(arguments.csv, *columns) if arguments.csv else None
+    report(arguments.output, import_folder(arguments.folder, arguments.output, table))
 
 
 def list_problems(problems, most: int = 20) -> None:

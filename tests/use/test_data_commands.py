@@ -65,3 +65,18 @@ def test_a_pack_is_imported_by_a_command(capsys, tmp_path):
     out, err = capsys.readouterr()
     assert out.startswith(f"{tmp_path}/out: 4 files, ") and out.endswith(" bytes; 1 left out\n")
     assert err.endswith("left out: pair 3: has the images of pair 1\n")
+
+
+def test_a_folder_is_imported_by_a_command(capsys, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "faces").mkdir(exist_ok=True)
+        (tmp_path / "faces" / f"{name}.jpg").write_bytes(b"x")
+    (tmp_path / "list.csv").write_text("file,who\na.jpg,Zoe\nb.jpg,Ann\n")
+    places = (tmp_path / name for name in ("faces", "out", "list.csv"))
+    command = ["data", "import-folder", *map(str, places)]
+    command.insert(-1, "--csv")
+    assert main(command) == 1
+    assert "it has 'file', 'who': name one of them with --identity-column" in capsys.readouterr().err
+    assert main([*command, "--identity-column", "who"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}/out: 2 files, 2 bytes; 0 left out\n"
+    assert (tmp_path / "out/Ann/000001.jpg").exists()
