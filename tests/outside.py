@@ -1,6 +1,7 @@
 """What comes from outside, for tests: tar archives, and a server on this machine that breaks as servers do."""
 
 import contextlib
+import gzip
 import io
 import socket
 import tarfile
@@ -16,13 +17,13 @@ def member(name, content=b"", kind=tarfile.REGTYPE, **more):
     return info, content
 
 
-def tar_bytes(*members, format=tarfile.GNU_FORMAT, mode="w:gz"):
-    """A tar archive of members, each a TarInfo and its content."""
+def tar_bytes(*members, format=tarfile.GNU_FORMAT, zipped=True):
+    """A tar archive of members, each a TarInfo and its content; the same bytes on every call."""
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode=mode, format=format) as tar:
+    with tarfile.open(fileobj=packed, mode="w", format=format) as tar:
         for info, content in members:
             tar.addfile(info, io.BytesIO(content))
-    return packed.getvalue()
+    return gzip.compress(packed.getvalue(), mtime=0) if zipped else packed.getvalue()
 
 
 @contextlib.contextmanager

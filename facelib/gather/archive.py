@@ -19,7 +19,8 @@ from facelib.folders import printable, walk
 MEMBERS_LIMIT = 100_000  # LFW's archives have 18,983, folders included
 MEMBER_LIMIT = 10_000_000  # bytes of a file; LFW's largest has 90,000
 TOTAL_LIMIT = 2**31  # bytes of all, unpacked
-READ_LIMIT = 2**14  # bytes of a header, which are read at once
+READ_LIMIT = 2**14  # bytes that are read at once; of a long name, say
+HEADER_LIMIT = 2**20  # bytes of all headers of a member
 DAMAGE = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError, RecursionError)
 
 
@@ -65,8 +66,12 @@ def _in_folder(folder):
 def _in_tar(archive, open_stream):
     total = 0
     try:
-        with open_stream(archive, "rb") as stream, tarfile.open(fileobj=_Bounded(stream), mode="r:") as tar:
+        with (
+            open_stream(archive, "rb") as stream,
+            tarfile.open(fileobj=(bounded := _Bounded(stream)), mode="r:") as tar,
+        ):
             for number, member in enumerate(tar):
+                bounded.taken = 0
                 total += member.size
                 _check_member(archive, member)
                 _check_size(archive, member.name, number, member.size, total)
@@ -81,19 +86,20 @@ def _in_tar(archive, open_stream):
 
 
 class _Bounded(io.RawIOBase):
-    # what `tarfile` needs of a file, without reads and places that only a hostile header asks for
+    # what `tarfile` needs of a file, without more for a header than a header needs
     def __init__(self, stream):
         self._stream = stream
+        self.taken = 0  # bytes since the last header
 
     def read(self, size=-1):
-        if not 0 <= size <= READ_LIMIT:
-            raise tarfile.ReadError(f"a header of {size:,} bytes")
+        self.taken += size
+        if size < 0 or size > READ_LIMIT or self.taken > HEADER_LIMIT:
+            raise tarfile.ReadError(f"a header of {self.taken:,} bytes")
         return self._stream.read(size)
 
     def seek(self, place, whence=io.SEEK_SET):
-        if whence != io.SEEK_SET or place > TOTAL_LIMIT:
-            raise tarfile.ReadError(f"a member ends at {place:,}, behind the {TOTAL_LIMIT:,} bytes that are read")
-        return self._stream.seek(place)
+        self.taken = 0
+        return self._stream.seek(place, whence)
 
     def tell(self):
         return self._stream.tell()

@@ -20,10 +20,10 @@ def read(folder, content):
 
 
 @pytest.mark.parametrize("format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
-@pytest.mark.parametrize("mode", ["w", "w:gz"])
-def test_all_files_with_their_content(tmp_path, format, mode):
+@pytest.mark.parametrize("zipped", [False, True])
+def test_all_files_with_their_content(tmp_path, format, zipped):
     members = [member(name, content) for name, content in FILES.items()]
-    found = read(tmp_path, tar_bytes(member("lfw", kind=tarfile.DIRTYPE), *members, format=format, mode=mode))
+    found = read(tmp_path, tar_bytes(member("lfw", kind=tarfile.DIRTYPE), *members, format=format, zipped=zipped))
     assert found == FILES
 
 
@@ -48,6 +48,7 @@ def test_a_folder_that_was_unpacked(tmp_path):
         (member("lfw/x", kind=tarfile.CHRTYPE), "'lfw/x' is a device"),
         (member("lfw/x", kind=tarfile.BLKTYPE), "'lfw/x' is a device"),
         (member("lfw/x", kind=tarfile.FIFOTYPE), "'lfw/x' is a device"),
+        (member("lfw/x", kind=b"Z"), "'lfw/x' is of no known kind"),
         (member("../x"), "'../x' leads out of the archive"),
         (member("lfw/../../x"), "'lfw/../../x' leads out of the archive"),
         (member("/etc/x"), "'/etc/x' leads out of the archive"),
@@ -91,8 +92,26 @@ def header(size, kind, name=b"x"):
 
 @pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGLINK])
 def test_a_header_takes_no_more_memory_than_a_header_needs(tmp_path, kind):
-    with pytest.raises(ArchiveError, match="a header of 1,000,000,000,000 bytes"):
+    with pytest.raises(ArchiveError, match="a header of 1,000,000,000,"):
         read(tmp_path, gzip.compress(header(10**12 - 511, kind) + bytes(5000)))
+
+
+def test_a_map_of_holes_takes_no_more_memory_than_a_header_needs(tmp_path):
+    headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "x", "GNU.sparse.realsize": "1"}
+    holes = member("x", b"4000000\n" + b"0\n" * 600_000, pax_headers=headers)
+    with pytest.raises(ArchiveError, match="a header of 1,049,"):
+        read(tmp_path, tar_bytes(holes, format=tarfile.PAX_FORMAT))
+    old = bytearray(header(0, tarfile.GNUTYPE_SPARSE))
+    old[482:483] = b"\1"  # there are more
+    old[148:156] = b"%06o\0 " % sum(old[:148] + b" " * 8 + old[156:])
+    more = (b"%011o\0" % 1 * 42)[:504] + b"\1".ljust(8, b"\0")
+    with pytest.raises(ArchiveError, match="a header of 1,049,"):
+        read(tmp_path, gzip.compress(bytes(old) + more * 9000))
+
+
+def test_many_folders_are_no_large_header(tmp_path):
+    folders = [member(f"lfw/{number}", kind=tarfile.DIRTYPE) for number in range(2500)]
+    assert read(tmp_path, tar_bytes(*folders, member("lfw/x", b"1"))) == {"lfw/x": b"1"}
 
 
 def test_a_member_that_claims_more_than_there_is_is_refused_before_it_is_passed_over(tmp_path):
@@ -108,7 +127,7 @@ def test_an_archive_that_is_cut_off_is_refused(tmp_path, keep):
 
 
 def test_a_changed_byte_is_found_by_the_checksum(tmp_path):
-    content = bytearray(gzip.compress(tar_bytes(member("x", bytes(9999)), mode="w"), 0))
+    content = bytearray(gzip.compress(tar_bytes(member("x", bytes(9999)), zipped=False), 0))
     content[5000] ^= 1
     with pytest.raises(ArchiveError, match="damaged, or no tar archive: CRC check failed"):
         read(tmp_path, bytes(content))
@@ -124,7 +143,7 @@ def test_what_is_no_archive_is_told(tmp_path):
             read(tmp_path, content)
 
 
-SOUND = tar_bytes(*[member(name, content[:500]) for name, content in FILES.items()], mode="w")
+SOUND = tar_bytes(*[member(name, content[:500]) for name, content in FILES.items()], zipped=False)
 
 
 @given(st.lists(st.tuples(st.integers(0, 2600), st.binary(min_size=1, max_size=8)), max_size=4), st.integers(0, 4000))
