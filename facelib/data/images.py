@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from facelib.data.image_files import UnreadableImageError, open_image
+from facelib.data.image_files import HEIF_VERSION, UnreadableImageError, open_image
 from facelib.data.pixels import SIZE, SUM, checksum, keep_pixels, write_pixels
 from facelib.progress import track
 from facelib.provenance import digest
@@ -42,15 +42,16 @@ class Images(NamedTuple):
 def decode(path: Path, crop: tuple[int, int, int] | None = None) -> np.ndarray:
     """One image as (112, 112, 3) uint8 RGB.
 
-    Every kind of JPEG or PNG is read: grey, palette and CMYK images become RGB, 16 bits become 8, what is transparent
-    shows mid-grey, an image that its EXIF data call turned is turned upright, of an animation the first frame is taken.
+    JPEG, PNG, WebP, AVIF, TIFF, BMP and GIF files are read, and HEIC where pillow-heif is installed. Grey, palette and
+    CMYK images become RGB, 16 bits become 8, what is transparent shows mid-grey, what its EXIF data call turned is
+    turned upright, of several frames the first is taken.
 
     Args:
-        path: a JPEG or PNG file.
+        path: an image file.
         crop: left, top and side in pixels of the square to cut out of the upright image; None takes the whole image.
 
     Raises:
-        UnreadableImageError: missing, no regular file, of too many bytes or pixels, not a JPEG or PNG image, damaged or
+        UnreadableImageError: missing, no regular file, of too many bytes or pixels, of no kind that is read, damaged or
             truncated, smaller than the crop, with a side (of the crop, where there is one) below `SMALLEST` pixels, or
             blank: nothing in it (in the crop, where there is one) differs by `BLANK` levels.
     """
@@ -100,7 +101,7 @@ def is_blank(pixels: np.ndarray) -> bool:
 
 # pixels of another decoder are not taken from a cache
 _sources = [inspect.getsource(part) for part in (inspect.getmodule(open_image), _decode, is_blank)]
-DECODER = digest(_sources, SMALLEST, BLANK, version("pillow"), version("simplejpeg"))
+DECODER = digest(_sources, SMALLEST, BLANK, version("pillow"), version("simplejpeg"), HEIF_VERSION)
 
 
 def load_images(folder: Path, paths, cache_folder: Path, crop=None) -> Images:

@@ -257,8 +257,8 @@ def test_what_is_no_folder_is_told_apart(verifier, faces, tmp_path):
 def test_a_folder_without_readable_images_is_refused(verifier, tmp_path):
     with pytest.raises(UnreadableImageError, match="holds no image"):
         verifier.embed_folder(tmp_path)
-    (tmp_path / "a.webp").touch()
-    with pytest.raises(UnreadableImageError, match=r"holds no image .*; not read: \.webp \(1, such as a\.webp\)$"):
+    (tmp_path / "a.pdf").touch()
+    with pytest.raises(UnreadableImageError, match=r"holds no image .*; not read: \.pdf \(1, such as a\.pdf\)$"):
         verifier.embed_folder(tmp_path)
     (tmp_path / "a.jpg").write_bytes(b"no image")
     with pytest.raises(UnreadableImageError, match="none of 1 images can be read; a.jpg: cannot identify"):
@@ -271,14 +271,14 @@ def test_a_folder_is_walked_as_training_folders_are(verifier, faces, tmp_path):
     for place in ("a/1.png", f"{latin}/1.png", ".hidden/1.png", "._1.png", "@eaDir/1.png"):
         (tmp_path / place).parent.mkdir(exist_ok=True)
         shutil.copy(faces / "0/0.png", tmp_path / place)
-    for name in ("a.webp", "b.webp", "c"):
+    for name in ("a.pdf", "b.pdf", "c"):
         (tmp_path / name).touch()
     (tmp_path / "a" / "circle").symlink_to(tmp_path)
     (tmp_path / "nowhere.png").symlink_to("elsewhere")
     (tmp_path / "linked").symlink_to("a")
     found = verifier.embed_folder(tmp_path)
     assert found.paths == (f"{latin}/1.png", "a/1.png", "linked/1.png")
-    assert found.unread == ((".webp", 2, "a.webp"), ("no suffix", 1, "c"))
+    assert found.unread == ((".pdf", 2, "a.pdf"), ("no suffix", 1, "c"))
     circles = [(path, "is a link that leads in a circle") for path in ("a/circle", "linked/circle")]
     assert found.problems == (*circles, ("nowhere.png", "is a link that leads nowhere"))
 
