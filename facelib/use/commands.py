@@ -11,11 +11,11 @@ import math
 import re
 import sys
 import warnings
-from pathlib import Path
 
 from facelib.config import PROFILES
 from facelib.folders import describe_unread, printable
 from facelib.startup import load_tensorflow, run_command
+from facelib.use.data_commands import add_data_commands, list_problems, parse_path
 
 
 def _rate(text: str) -> float:
@@ -34,12 +34,6 @@ def _crop(text: str) -> tuple:
     return tuple(map(int, text.split(",")))
 
 
-def _path(text: str) -> Path:
-    if not text:  # as an unset variable of a shell gives it; a path would take it for the folder one is in
-        raise argparse.ArgumentTypeError("an empty path; name a file or a folder")
-    return Path(text)
-
-
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     parser = argparse.ArgumentParser("python -m facelib", description="Use the model that `make all` trained.")
@@ -48,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     def command(name, run, text, crops=True):
         added = commands.add_parser(name, help=text, description=text, epilog=parser.epilog)
-        added.set_defaults(run=run)
+        added.set_defaults(run=run, tensorflow=True)
         added.add_argument("--profile", default="laptop", choices=sorted(PROFILES), help="of make all; default: laptop")
         if crops:
             where = added.add_mutually_exclusive_group()
@@ -60,20 +54,21 @@ def build_parser() -> argparse.ArgumentParser:
 
     verify = command("verify", run_verify, "Do two images show the same person?")
     verify.add_argument(
-        "images", nargs=2, type=_path, metavar="IMAGE", help="JPEG or PNG; 112x112, LFW's 250x250, or say --crop"
+        "images", nargs=2, type=parse_path, metavar="IMAGE", help="JPEG or PNG; 112x112, LFW's 250x250, or say --crop"
     )
     verify.add_argument("--far", type=_rate, help="the threshold for this false accept rate, not the most accurate one")
     verify.add_argument("--json", action="store_true", help="the answer and what it stands on, for programs")
     embed = command("embed", run_embed, "Embeddings of all images in and below a folder, as a NumPy file.")
-    embed.add_argument("folder", type=_path)
-    embed.add_argument("--output", type=_path, required=True, metavar="FILE.npz")
+    embed.add_argument("folder", type=parse_path)
+    embed.add_argument("--output", type=parse_path, required=True, metavar="FILE.npz")
     evaluate = command("evaluate", run_evaluate, "Figures on a list of pairs in the format of LFW.")
-    evaluate.add_argument("--pairs", type=_path, required=True, metavar="FILE")
-    evaluate.add_argument("--images", type=_path, required=True, metavar="FOLDER")
+    evaluate.add_argument("--pairs", type=parse_path, required=True, metavar="FILE")
+    evaluate.add_argument("--images", type=parse_path, required=True, metavar="FOLDER")
     evaluate.add_argument("--json", action="store_true", help="the figures, for programs")
     export = command("export", run_export, "Write the model to files that run without this project.", crops=False)
-    export.add_argument("--output", type=_path, metavar="FOLDER", help="default: reports/<profile>/export")
+    export.add_argument("--output", type=parse_path, metavar="FOLDER", help="default: reports/<profile>/export")
     export.add_argument("--onnx", action="store_true", help="model.onnx as well")
+    add_data_commands(commands, parser.epilog)
     return parser
 
 
@@ -107,7 +102,7 @@ def run_embed(arguments) -> None:
     names = {"paths": np.array(found.paths), "model": np.array(verifier.trained.fingerprint)}
     np.savez(content, embeddings=found.embeddings, rareness=found.rareness, **names)
     write_atomically(arguments.output, content.getvalue())
-    _list_problems(found.problems)
+    list_problems(found.problems)
     for line in describe_unread(found.unread):
         print(f"left out: {line}", file=sys.stderr)
     print(f"{printable(arguments.output)}: {len(found.paths):,} embeddings of {found.embeddings.shape[1]} numbers, "
@@ -122,7 +117,7 @@ def run_evaluate(arguments) -> None:
 
     verifier = load_verifier(arguments.profile)
     found = evaluate(verifier, arguments.pairs, arguments.images, arguments.crop)
-    _list_problems(found["unreadable"])
+    list_problems(found["unreadable"])
     for warning in found["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
     if arguments.json:
@@ -158,20 +153,14 @@ def describe(data: str) -> str:
     return "drawn faces, which say nothing about people" if data == "drawn" else "photographs"
 
 
-def _list_problems(problems, most=20):
-    for path, reason in problems[:most]:
-        print(f"left out: {printable(path)}: {printable(reason)}", file=sys.stderr)
-    if len(problems) > most:
-        print(f"left out: {len(problems) - most:,} more", file=sys.stderr)
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run a command and return its exit code; a mistake is one message, never a stack trace."""
     arguments = build_parser().parse_args(argv)
     warnings.filterwarnings("ignore", module=r"PIL\.")  # on broken files, which are refused with a reason
 
     def run():
-        load_tensorflow()
+        if arguments.tensorflow:
+            load_tensorflow()
         arguments.run(arguments)
 
     return run_command(run, (ValueError, OSError, ImportError))
