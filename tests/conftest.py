@@ -279,12 +279,18 @@ def trained_root(tmp_path_factory):
 
 @pytest.fixture
 def trained_project(trained_root, monkeypatch):
-    """`trained_root` as the project, the tiny network in the place of the big ones.
+    """`trained_root` as the project, the tiny network in the place of the big ones; its faces have no landmarks.
 
     What `load_verifier` keeps is of `trained_root` in every test, and stays.
     """
+    from facelib.gather.landmarks import LandmarksError
     from facelib.learn import networks
+    from facelib.use import look
 
+    def keep_landmarks(*_):
+        raise LandmarksError("there are no landmarks in noise")
+
+    monkeypatch.setattr(look, "keep_landmarks", keep_landmarks)
     monkeypatch.setattr(config_module, "ROOT", trained_root)
     monkeypatch.setattr(networks, "build_network", tiny_network)
     return trained_root

@@ -39,7 +39,7 @@ class Images(NamedTuple):
     files: np.ndarray  # (readable images, 16) uint8, SHA-256 of the bytes of each file
 
 
-def decode(path: Path, crop: tuple[int, int, int] | None = None) -> np.ndarray:
+def decode(path: Path, crop=None) -> np.ndarray:
     """One image as (112, 112, 3) uint8 RGB.
 
     JPEG, PNG, WebP, AVIF, TIFF, BMP and GIF files are read, and HEIC where pillow-heif is installed. Grey, palette and
@@ -48,7 +48,9 @@ def decode(path: Path, crop: tuple[int, int, int] | None = None) -> np.ndarray:
 
     Args:
         path: an image file.
-        crop: left, top and side in pixels of the square to cut out of the upright image; None takes the whole image.
+        crop: left, top and side in pixels of the square to cut out of the upright image; None takes the whole image; or
+            a function that cuts a face (112, 112, 3) out of the upright pixels (height, width, 3), all uint8, and
+            raises a ValueError where it cannot.
 
     Raises:
         UnreadableImageError: missing, no regular file, of too many bytes or pixels, of no kind that is read, damaged or
@@ -74,7 +76,7 @@ def _decode(path, crop):
     # what `decode` returns, and the bytes of the file
     with open_image(path) as image:
         width, height = image.size
-        left, top, side = (0, 0, None) if crop is None else crop
+        left, top, side = (0, 0, None) if crop is None or callable(crop) else crop
         right, bottom = (width, height) if side is None else (left + side, top + side)
         if left < 0 or top < 0 or right > width or bottom > height:
             raise ValueError(f"{width}x{height} pixels do not hold the crop {tuple(crop)} (left, top, side)")
@@ -84,7 +86,9 @@ def _decode(path, crop):
                 f"better {SIZE}x{SIZE}"
             )
         pixels = image.pixels()
-        if crop is not None or (width, height) != (SIZE, SIZE):
+        if callable(crop):
+            pixels = crop(pixels)
+        elif crop is not None or (width, height) != (SIZE, SIZE):
             box = (left, top, right, bottom)
             scaled = Image.fromarray(pixels).resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=box)
             pixels = np.asarray(scaled)

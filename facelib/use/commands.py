@@ -34,6 +34,12 @@ def _crop(text: str) -> tuple:
     return tuple(map(int, text.split(",")))
 
 
+def _face(text: str):
+    if text not in ("largest", "left") and not re.fullmatch("[1-9][0-9]{0,3}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither largest, left nor a number from 1 to 9999")
+    return int(text) if text.isdecimal() else text
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     parser = argparse.ArgumentParser("python -m facelib", description="Use the model that `make all` trained.")
@@ -45,19 +51,26 @@ def build_parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run, tensorflow=True)
         added.add_argument("--profile", default="laptop", choices=sorted(PROFILES), help="of make all; default: laptop")
         if crops:
+            which = "which of several faces: largest (default), left, or a number from the left"
+            added.add_argument("--face", type=_face, metavar="FACE", help=which)
             where = added.add_mutually_exclusive_group()
             where.add_argument("--crop", type=_crop, metavar="L,T,S", help="left,top,side of the face in pixels")
-            where.add_argument(
-                "--whole", action="store_const", dest="crop", const="whole", help="the whole image is a cropped face"
-            )
+            for option, text in (
+                ("whole", "the whole image is a cropped face"),
+                ("detect", "find the face: the default, but for images of 112x112 and of the size of the test frames"),
+            ):
+                where.add_argument(f"--{option}", action="store_const", dest="crop", const=option, help=text)
         return added
 
     verify = command("verify", run_verify, "Do two images show the same person?")
     verify.add_argument(
-        "images", nargs=2, type=parse_path, metavar="IMAGE", help="JPEG or PNG; 112x112, LFW's 250x250, or say --crop"
+        "images", nargs=2, type=parse_path, metavar="IMAGE", help="a photograph, or a face of 112x112 pixels"
     )
     verify.add_argument("--far", type=_rate, help="the threshold for this false accept rate, not the most accurate one")
     verify.add_argument("--json", action="store_true", help="the answer and what it stands on, for programs")
+    verify.add_argument(
+        "--show", type=parse_path, metavar="OUT.png", help="draw photographs, faces, score and threshold"
+    )
     embed = command("embed", run_embed, "Embeddings of all images in and below a folder, as a NumPy file.")
     embed.add_argument("folder", type=parse_path)
     embed.add_argument("--output", type=parse_path, required=True, metavar="FILE.npz")
@@ -73,9 +86,19 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def run_verify(arguments) -> None:
+    from facelib.files import check_writable, write_atomically
     from facelib.use.verify import load_verifier
 
-    verdict = load_verifier(arguments.profile, traced=False).verify(*arguments.images, arguments.far, arguments.crop)
+    if arguments.show:
+        check_writable(arguments.show)
+    verifier = load_verifier(arguments.profile, traced=False)
+    verifier.threshold(arguments.far)  # whether there is one is known at once
+    seen = verifier.look_at(arguments.images, arguments.crop, arguments.face or "largest")
+    verdict = verifier.decide(*seen, arguments.far)
+    if arguments.show:
+        from facelib.show.verdict import draw_verdict
+
+        write_atomically(arguments.show, draw_verdict(arguments.images, seen, verdict))
     if arguments.json:
         return print(json.dumps({**verdict._asdict(), "basis": verdict.basis._asdict()}, indent=2))
     basis = verdict.basis
@@ -97,7 +120,7 @@ def run_embed(arguments) -> None:
 
     check_writable(arguments.output)
     verifier = load_verifier(arguments.profile)
-    found = verifier.embed_folder(arguments.folder, arguments.crop)
+    found = verifier.embed_folder(arguments.folder, arguments.crop, arguments.face or "largest")
     content = io.BytesIO()
     names = {"paths": np.array(found.paths), "model": np.array(verifier.trained.fingerprint)}
     np.savez(content, embeddings=found.embeddings, rareness=found.rareness, **names)
@@ -105,6 +128,9 @@ def run_embed(arguments) -> None:
     list_problems(found.problems)
     for line in describe_unread(found.unread):
         print(f"left out: {line}", file=sys.stderr)
+    if found.several:
+        print(f"note: {len(found.several):,} images show several faces, such as {printable(found.several[0])}; of each "
+              f"one is taken: --face {arguments.face or 'largest'}", file=sys.stderr)  # fmt: skip
     print(f"{printable(arguments.output)}: {len(found.paths):,} embeddings of {found.embeddings.shape[1]} numbers, "
           f"{len(found.problems):,} images left out; model {verifier.trained.fingerprint}")  # fmt: skip
 
@@ -116,8 +142,11 @@ def run_evaluate(arguments) -> None:
     from facelib.use.verify import load_verifier
 
     verifier = load_verifier(arguments.profile)
-    found = evaluate(verifier, arguments.pairs, arguments.images, arguments.crop)
+    found = evaluate(verifier, arguments.pairs, arguments.images, arguments.crop, arguments.face or "largest")
     list_problems(found["unreadable"])
+    if found["several_faces"]:
+        print("note: {several_faces:,} images show several faces; of each one is taken: --face {0}".format(
+            arguments.face or "largest", **found), file=sys.stderr)  # fmt: skip
     for warning in found["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
     if arguments.json:
@@ -155,7 +184,10 @@ def describe(data: str) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command and return its exit code; a mistake is one message, never a stack trace."""
-    arguments = build_parser().parse_args(argv)
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if getattr(arguments, "face", None) and arguments.crop not in (None, "detect"):
+        parser.error("--face says which of the faces that are found; it does not go with --crop or --whole")
     warnings.filterwarnings("ignore", module=r"PIL\.")  # on broken files, which are refused with a reason
 
     def run():

@@ -24,7 +24,8 @@ from facelib.measure.operating_points import choose_thresholds
 from facelib.results import MissingResultError
 from facelib.use import verify as verifier_module
 from facelib.use.load import UnsupportedRateError, load_trained
-from facelib.use.verify import WHOLE, CropError, Verifier, find_crop, load_verifier
+from facelib.use.look import DETECT, WHOLE, CropError, Looker, find_crop
+from facelib.use.verify import Verifier, load_verifier
 
 
 @pytest.fixture
@@ -219,11 +220,14 @@ def test_a_crop_in_pixels_is_for_images_of_one_size(verifier, tmp_path):
     assert verifier.verify(face, paths[1], crop=crop).score > 0  # pixels are a face already
 
 
-def test_a_frame_is_of_the_size_of_the_test_frames():
+def test_a_frame_is_of_the_size_of_the_test_frames(verifier, tmp_path, monkeypatch):
     trained = SimpleNamespace(frame=(178, 218), crop=(33, 60, 110))
-    assert find_crop((178, 218), trained, "here") == (33, 60, 110) and find_crop((112, 112), trained, "here") is None
+    assert find_crop((178, 218), trained) == (33, 60, 110) and find_crop((112, 112), trained) == WHOLE
+    assert find_crop((250, 250), trained) == DETECT
+    looker = Looker(verifier.trained._replace(frame=(178, 218)))
+    write_image(tmp_path / "a.png", size=(250, 250))
     with pytest.raises(CropError, match=r"250x250 pixels; where is the face\? Only 112x112 .* and 178x218 \(a frame"):
-        find_crop((250, 250), trained, "here")
+        looker.look(tmp_path / "a.png")
 
 
 # folders
