@@ -25,6 +25,16 @@ def add_data_commands(commands, epilog: str) -> None:
         added.set_defaults(run=run, tensorflow=False)
         return added
 
+    records = command("import-records", run_import_records, "Training faces out of train.rec, as InsightFace has them.")
+    records.add_argument("folder", type=parse_path, help="holds train.rec, train.idx and property")
+    records.add_argument("output", type=parse_path, metavar="OUT", help="a new folder, such as data/casia-webface")
+
+
+def run_import_records(arguments) -> None:
+    from facelib.gather.import_records import import_records
+
+    report(arguments.output, import_records(arguments.folder, arguments.output))
+
 
 def list_problems(problems, most: int = 20) -> None:
     """Name what was left out, and why, on standard error; problems are pairs of a path and a reason."""

@@ -1,9 +1,10 @@
 """`python -m facelib data`: its commands, and what they say."""
 
 import pytest
+from record_files import write_records
 
 from facelib.gather.intake import Taken
-from facelib.use import data_commands
+from facelib.use import commands, data_commands
 from facelib.use.commands import main
 
 
@@ -18,3 +19,14 @@ def test_a_command_is_asked_for(capsys):
     with pytest.raises(SystemExit):
         main(["data"])
     assert "COMMAND" in capsys.readouterr().err
+
+
+def test_records_are_imported_by_a_command_without_tensorflow(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(commands, "load_tensorflow", None)
+    write_records(tmp_path / "records", [[b"a", b"b"], [b"c"]])
+    assert main(["data", "import-records", str(tmp_path / "records"), str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}/out: 3 files, 3 bytes; 0 left out\n"
+    assert (tmp_path / "out/1/00000003.jpeg").read_bytes() == b"c"
+    (tmp_path / "records/train.rec").write_bytes(b"cut off")
+    assert main(["data", "import-records", str(tmp_path / "records"), str(tmp_path / "other")]) == 1
+    assert "train.idx: record 0 lies past the end of train.rec, byte 7: one of the two" in capsys.readouterr().err
