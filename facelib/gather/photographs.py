@@ -82,10 +82,10 @@ def choose_face(faces: list[Face], which=LARGEST) -> int:
     sizes = np.array([face.size for face in faces])
     best = np.flatnonzero(sizes >= EQUAL * sizes.max()) + 1
     if len(best) > 1:
-        numbers = ", ".join(map(str, best))
+        numbers = ", ".join(map(str, best[:4])) + " ..." * (len(best) > 4)
         raise FaceError(
-            f"{len(faces)} faces are found, and those with the numbers {numbers} from the left are equally large: "
-            "say which one, --face left or --face N"
+            f"{len(faces)} faces are found, and number {numbers} from the left are equally large: say which one, "
+            "--face left or --face N"
         )
     return int(best[0])
 

@@ -15,7 +15,7 @@ import warnings
 from facelib.config import PROFILES
 from facelib.folders import describe_unread, printable
 from facelib.startup import load_tensorflow, run_command
-from facelib.use.data_commands import add_data_commands, list_problems, parse_path
+from facelib.use.data_commands import FACE_HELP, add_data_commands, list_problems, parse_face, parse_path
 
 
 def _rate(text: str) -> float:
@@ -34,12 +34,6 @@ def _crop(text: str) -> tuple:
     return tuple(map(int, text.split(",")))
 
 
-def _face(text: str):
-    if text not in ("largest", "left") and not re.fullmatch("[1-9][0-9]{0,3}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither largest, left nor a number from 1 to 9999")
-    return int(text) if text.isdecimal() else text
-
-
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     parser = argparse.ArgumentParser("python -m facelib", description="Use the model that `make all` trained.")
@@ -51,8 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run, tensorflow=True)
         added.add_argument("--profile", default="laptop", choices=sorted(PROFILES), help="of make all; default: laptop")
         if crops:
-            which = "which of several faces: largest (default), left, or a number from the left"
-            added.add_argument("--face", type=_face, metavar="FACE", help=which)
+            added.add_argument("--face", type=parse_face, help=FACE_HELP)
             where = added.add_mutually_exclusive_group()
             where.add_argument("--crop", type=_crop, metavar="L,T,S", help="left,top,side of the face in pixels")
             for option, text in (
