@@ -33,7 +33,7 @@ def verify(image_a, image_b, far: float | None = None, profile: str = "laptop", 
         image_a, image_b: paths of photographs, or pixels (112, 112, 3) uint8 of faces.
         far: take the threshold for this false accept rate, not that with the best accuracy.
         crop: where the face is; None: it is found. face: which of several, "largest", "left", or its number from the
-            left. See `look.Looker.look`.
+            left; a tuple: one for each image. See `look.Looker.look`.
 
     Returns:
         `verify.Verdict`: same, score, threshold, and what they stand on.

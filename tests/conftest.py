@@ -25,6 +25,8 @@ from facelib import provenance
 from facelib.config import PAIRS_FILE, TEST_FOLDER, TRAINING_FOLDER
 from facelib.locks import hold
 
+# photographs for tests that need some; the others pass without them
+REAL_FACES = Path(os.environ.get("FACELIB_TEST_DATA", config_module.ROOT.parent / "shared" / "data" / "faces"))
 CROP = (60, 66, 130)  # of the test frames, where a test says nothing else
 
 settings.register_profile("facelib", deadline=None, derandomize=True, database=None, max_examples=40)

@@ -58,7 +58,7 @@ def align_folder(folder: Path, output: Path, landmarks: np.ndarray = INSIGHTFACE
 
 
 def name_faces(paths) -> dict[str, str]:
-    """What the face in each photograph is called: ``a/b.png``, or ``a/b.jpg.png`` where there is an ``a/b.heic`` too."""
+    """What the face in each photograph is called: ``a/b.png``, or ``a/b.jpg.png`` where there is an ``a/b.heic``."""
     stems = {path: path[: -len(os.path.splitext(path)[1])] for path in paths}
     count = Counter(stems.values())
     return {path: f"{stem if count[stem] == 1 else path}.png" for path, stem in stems.items()}

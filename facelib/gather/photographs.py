@@ -11,7 +11,7 @@ from facelib.gather.detector import Face, find_faces
 
 FIXED = (0, 1, 3, 4)  # of the landmarks: eyes and mouth corners; the nose moves with the pose of the head
 WIDE = SIZE * 3 // 2  # pixels: a square of this side holds one of `SIZE` however it is turned
-EQUAL = 0.95  # two faces are equally large where the smaller has this share of the size of the larger, or more
+EQUAL = 0.9  # two faces are equally large where the smaller has this share of the size of the larger, or more
 LARGEST, LEFT = "largest", "left"  # which face is taken; or its number from the left, 1 or more
 
 

@@ -34,6 +34,11 @@ def _crop(text: str) -> tuple:
     return tuple(map(int, text.split(",")))
 
 
+def _faces(text: str):
+    first, comma, second = text.partition(",")
+    return (parse_face(first), parse_face(second)) if comma else parse_face(text)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     parser = argparse.ArgumentParser("python -m facelib", description="Use the model that `make all` trained.")
@@ -45,7 +50,6 @@ def build_parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run, tensorflow=True)
         added.add_argument("--profile", default="laptop", choices=sorted(PROFILES), help="of make all; default: laptop")
         if crops:
-            added.add_argument("--face", type=parse_face, help=FACE_HELP)
             where = added.add_mutually_exclusive_group()
             where.add_argument("--crop", type=_crop, metavar="L,T,S", help="left,top,side of the face in pixels")
             for option, text in (
@@ -59,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     verify.add_argument(
         "images", nargs=2, type=parse_path, metavar="IMAGE", help="a photograph, or a face of 112x112 pixels"
     )
+    verify.add_argument("--face", type=_faces, help=f"{FACE_HELP}; left,2: another one in the second image")
     verify.add_argument("--far", type=_rate, help="the threshold for this false accept rate, not the most accurate one")
     verify.add_argument("--json", action="store_true", help="the answer and what it stands on, for programs")
     verify.add_argument(
@@ -66,10 +71,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     embed = command("embed", run_embed, "Embeddings of all images in and below a folder, as a NumPy file.")
     embed.add_argument("folder", type=parse_path)
+    embed.add_argument("--face", type=parse_face, help=FACE_HELP)
     embed.add_argument("--output", type=parse_path, required=True, metavar="FILE.npz")
     evaluate = command("evaluate", run_evaluate, "Figures on a list of pairs in the format of LFW.")
     evaluate.add_argument("--pairs", type=parse_path, required=True, metavar="FILE")
     evaluate.add_argument("--images", type=parse_path, required=True, metavar="FOLDER")
+    evaluate.add_argument("--face", type=parse_face, help=FACE_HELP)
     evaluate.add_argument("--json", action="store_true", help="the figures, for programs")
     export = command("export", run_export, "Write the model to files that run without this project.", crops=False)
     export.add_argument("--output", type=parse_path, metavar="FOLDER", help="default: reports/<profile>/export")
@@ -179,7 +186,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command and return its exit code; a mistake is one message, never a stack trace."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
-    if getattr(arguments, "face", None) and arguments.crop not in (None, "detect"):
+    if getattr(arguments, "face", None) and getattr(arguments, "crop", None) not in (None, "detect"):
         parser.error("--face says which of the faces that are found; it does not go with --crop or --whole")
     warnings.filterwarnings("ignore", module=r"PIL\.")  # on broken files, which are refused with a reason
 

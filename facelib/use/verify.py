@@ -143,6 +143,7 @@ class Verifier:
         """Whether two images, see `Looker.look`, show the same person.
 
         Args:
+            face: see `look_at`.
             far: take the threshold for this false accept rate, not that with the best accuracy.
 
         Raises:
@@ -155,12 +156,16 @@ class Verifier:
     def look_at(self, images, crop=None, face=LARGEST) -> list[Seen]:
         """What the network sees of each image, see `Looker.look`; a note says which of several faces was taken.
 
+        Args:
+            face: see `photographs.FaceCutter`; for all images, or a tuple with one for each.
+
         Raises:
             UnreadableImageError, CropError, SizesError: see `verify`.
         """
         if crop not in (None, WHOLE, DETECT):
             measure_frame("", [image for image in images if not isinstance(image, np.ndarray)])
-        found = [self.looker.look(image, crop, face) for image in images]
+        which = face if isinstance(face, tuple) else (face,) * len(images)
+        found = [self.looker.look(image, crop, one) for image, one in zip(images, which, strict=True)]
         for image, seen in zip(images, found, strict=True):
             if len(seen.faces) > 1:
                 say(f"{printable(image)}: of {len(seen.faces)} faces number {seen.number} from the left is taken; "
