@@ -26,12 +26,14 @@ if "keras" in sys.modules and sys.modules["keras"].config.backend() != "tensorfl
     )
 
 
-def verify(image_a, image_b, far: float | None = None, profile: str = "laptop", crop=None):
+def verify(image_a, image_b, far: float | None = None, profile: str = "laptop", crop=None, face="largest"):
     """Whether two images show the same person, by the model that `make all` trained for `profile`.
 
     Args:
-        image_a, image_b: paths, or pixels (112, 112, 3) uint8. crop: see `verify.Verifier.read`.
+        image_a, image_b: paths of photographs, or pixels (112, 112, 3) uint8 of faces.
         far: take the threshold for this false accept rate, not that with the best accuracy.
+        crop: where the face is; None: it is found. face: which of several, "largest", "left", or its number from the
+            left; a tuple: one for each image. See `look.Looker.look`.
 
     Returns:
         `verify.Verdict`: same, score, threshold, and what they stand on.
@@ -41,9 +43,38 @@ def verify(image_a, image_b, far: float | None = None, profile: str = "laptop", 
         MissingResultError, CheckpointError: nothing was trained for `profile`, or its files are damaged.
         ConfigError: there is no such profile.
     """
+    return _load_verifier(profile).verify(image_a, image_b, far, crop, face)
+
+
+def embed(images, profile: str = "laptop", crop=None, face="largest"):
+    """Embeddings (n, d) float32, unit norm, of `images`, a sequence of n; other arguments and errors as in `verify`."""
+    import numpy as np
+
+    verifier = _load_verifier(profile)
+    return verifier.embed(np.stack([seen.pixels for seen in verifier.look_at(images, crop, face)]))
+
+
+def find_faces(image):
+    """The faces in a photograph, from left to right, as a list of `detector.Face`: box, landmarks, confidence.
+
+    Args:
+        image: a path; or pixels (height, width, 3) uint8 RGB.
+
+    Raises:
+        UnreadableImageError: the file cannot be read. DetectorMissingError: mtcnn is not installed.
+    """
+    from facelib.startup import load_tensorflow
+
+    load_tensorflow()
+    from facelib.gather.detector import find_faces
+
+    return find_faces(image)
+
+
+def _load_verifier(profile):
     from facelib.startup import load_tensorflow
 
     load_tensorflow()  # which takes seconds
     from facelib.use.verify import load_verifier
 
-    return load_verifier(profile).verify(image_a, image_b, far, crop)
+    return load_verifier(profile)

@@ -10,7 +10,8 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-SUFFIXES = (".jpeg", ".jpg", ".png")  # of the files that are read, in any case
+# of the files that are read, in any case
+SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff", ".bmp", ".gif")
 # What systems leave beside the files of people, in lower case; names that begin with a dot are left out anyway.
 LEFT_BY_SYSTEMS = frozenset(
     {
@@ -108,7 +109,7 @@ def _reason(error: OSError, link: bool = False) -> str:
 
 
 def list_images(folder: Path, by_identity: bool = False) -> Listing:
-    """The JPEG and PNG files in and below `folder`, told by their names, and what is not read there.
+    """The image files in and below `folder`, told by their names (see `SUFFIXES`), and what is not read there.
 
     Args:
         by_identity: read ``<identity>/<image>`` only; images in other places count as not read.

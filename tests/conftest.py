@@ -25,6 +25,8 @@ from facelib import provenance
 from facelib.config import PAIRS_FILE, TEST_FOLDER, TRAINING_FOLDER
 from facelib.locks import hold
 
+# photographs for tests that need some; the others pass without them
+REAL_FACES = Path(os.environ.get("FACELIB_TEST_DATA", config_module.ROOT.parent / "shared" / "data" / "faces"))
 CROP = (60, 66, 130)  # of the test frames, where a test says nothing else
 
 settings.register_profile("facelib", deadline=None, derandomize=True, database=None, max_examples=40)
@@ -279,12 +281,18 @@ def trained_root(tmp_path_factory):
 
 @pytest.fixture
 def trained_project(trained_root, monkeypatch):
-    """`trained_root` as the project, the tiny network in the place of the big ones.
+    """`trained_root` as the project, the tiny network in the place of the big ones; its faces have no landmarks.
 
     What `load_verifier` keeps is of `trained_root` in every test, and stays.
     """
+    from facelib.gather.landmarks import LandmarksError
     from facelib.learn import networks
+    from facelib.use import look
 
+    def keep_landmarks(*_):
+        raise LandmarksError("there are no landmarks in noise")
+
+    monkeypatch.setattr(look, "keep_landmarks", keep_landmarks)
     monkeypatch.setattr(config_module, "ROOT", trained_root)
     monkeypatch.setattr(networks, "build_network", tiny_network)
     return trained_root

@@ -134,36 +134,36 @@ def test_the_folder_itself_may_be_missing_or_no_folder(tmp_path):
 
 
 def test_kinds_that_are_not_read_are_counted_with_an_example(tmp_path):
-    touch(tmp_path, "1/b.webp", "1/a.WEBP", "2/x.jfif", "2/x.bmp", "2/x", "2/x.", "1/a.JPG", "1/a.Jpeg", "1/a.png")
-    touch(tmp_path, "1/a.jpeg.txt", "1/jpeg", "1/.hidden.webp")
+    touch(tmp_path, "1/b.pdf", "1/a.PDF", "2/x.jfif", "2/x.emf", "2/x", "2/x.", "1/a.JPG", "1/a.Jpeg", "1/a.png")
+    touch(tmp_path, "1/a.jpeg.txt", "1/jpeg", "1/.hidden.pdf")
     images, unread, _ = list_images(tmp_path)
     assert images == ("1/a.JPG", "1/a.Jpeg", "1/a.png")
     assert unread == (
-        (".", 1, "2/x."), (".bmp", 1, "2/x.bmp"), (".jfif", 1, "2/x.jfif"), (".txt", 1, "1/a.jpeg.txt"),
-        (".webp", 2, "1/a.WEBP"), ("no suffix", 2, "1/jpeg"),
+        (".", 1, "2/x."), (".emf", 1, "2/x.emf"), (".jfif", 1, "2/x.jfif"), (".pdf", 2, "1/a.PDF"),
+        (".txt", 1, "1/a.jpeg.txt"), ("no suffix", 2, "1/jpeg"),
     )  # fmt: skip
     assert describe_unread(unread)[:2] == [
-        "not read: .webp (2, such as 1/a.WEBP)",
+        "not read: .pdf (2, such as 1/a.PDF)",
         "not read: no suffix (2, such as 1/jpeg)",
     ]
 
 
 def test_images_in_other_places_than_identities_are_named(tmp_path):
-    touch(tmp_path, "1/a.jpeg", "b.jpeg", "1/2/c.jpeg", "1/2/3/d.png", "1/2/e.webp")
+    touch(tmp_path, "1/a.jpeg", "b.jpeg", "1/2/c.jpeg", "1/2/3/d.png", "1/2/e.pdf")
     assert list_images(tmp_path).images == ("1/2/3/d.png", "1/2/c.jpeg", "1/a.jpeg", "b.jpeg")
     images, unread, _ = list_images(tmp_path, by_identity=True)
     assert images == ("1/a.jpeg",)
     assert unread == (
-        (".webp", 1, "1/2/e.webp"),
+        (".pdf", 1, "1/2/e.pdf"),
         ("image in a folder below an identity's", 2, "1/2/3/d.png"),
         ("image in no identity's folder", 1, "b.jpeg"),
     )
 
 
 def test_many_kinds_are_summed_up():
-    unread = tuple(Unread(f".{number}", 1, f"a.{number}") for number in range(1000)) + (Unread(".webp", 7, "b\n.webp"),)
+    unread = tuple(Unread(f".{number}", 1, f"a.{number}") for number in range(1000)) + (Unread(".pdf", 7, "b\n.pdf"),)
     lines = describe_unread(unread)
-    assert lines[0] == r"not read: .webp (7, such as b\x0a.webp)"
+    assert lines[0] == r"not read: .pdf (7, such as b\x0a.pdf)"
     assert lines[-1] == "not read: 991 other kinds (991)" and len(lines) == 11
 
 

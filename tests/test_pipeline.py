@@ -15,14 +15,13 @@ from pathlib import Path
 import browser
 import nbformat
 import pytest
-from conftest import make_once
+from conftest import REAL_FACES, make_once
 from pypdf import PdfReader
 
 from facelib.config import ROOT
 
 pytestmark = pytest.mark.slow  # all of them need a whole run
 
-REAL_FACES = Path(os.environ.get("FACELIB_TEST_DATA", ROOT.parent / "shared" / "data" / "faces"))
 NOTEBOOKS = [path.stem for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]
 BANNERS = ("The faces here are drawn", "This run was given no photographs")  # above a page, in a notebook
 # Not on one thread, as other tests: the bytes have to be the same on every run also where all cores share the work.

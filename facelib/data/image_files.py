@@ -1,8 +1,11 @@
 """Decode image files to upright pixels. Files that are no images, too large or damaged are refused with a reason.
 
 JPEG files are decoded by simplejpeg: its pixels are those of Pillow, other threads run meanwhile, and it names damage.
+Pillow decodes the others; HEIC where pillow-heif is installed. What a file is says its content, not its name.
 """
 
+import importlib
+import importlib.metadata
 import io
 import math
 import re
@@ -23,12 +26,25 @@ from facelib.files import read_limited
 GREY = (128, 128, 128)  # fills what is transparent, and what augmentation uncovers or covers
 PIXELS_LIMIT = 50_000_000  # an image that claims more is refused before it is decoded
 BYTES_LIMIT = 4 * PIXELS_LIMIT  # of a file: the largest image with four uncompressed bytes a pixel; never read further
+PIECES_LIMIT = 2**16  # strips or tiles of a TIFF; Pillow lists them all before it decodes one
+PIECES = (273, 279, 324, 325)  # TIFF 6.0: StripOffsets, StripByteCounts, TileOffsets, TileByteCounts
+FORMATS = ("PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")  # of Pillow, beside JPEG
+# brands of a HEIC (ISO/IEC 23008-12, annex B); mif1 can be an AVIF too, and Pillow is asked first
+HEIF = re.compile(rb".{4}ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)
+
+TIFF = re.compile(rb"(II|MM)(\*\0|\0\*)")
 
 # what Pillow raises on a broken file
 PILLOW_ERRORS = (
     OSError, EOFError, ValueError, TypeError, LookupError, SyntaxError, struct.error, AssertionError, AttributeError,
     ArithmeticError, RuntimeError, zlib.error,
 )  # fmt: skip
+
+
+try:
+    HEIF_VERSION = importlib.metadata.version("pillow-heif")
+except importlib.metadata.PackageNotFoundError:
+    HEIF_VERSION = None  # and no HEIC is read
 
 
 class UnreadableImageError(ValueError):
@@ -58,10 +74,10 @@ def open_image(path: Path | Stored):
     """
     try:
         content = path.read_bytes() if isinstance(path, Stored) else read_limited(path, BYTES_LIMIT, "an image")
-        yield (_Jpeg if content.startswith(jpeg.START) else _Png)(content)
+        yield (_Jpeg if content.startswith(jpeg.START) else _OfPillow)(content)
     except UnidentifiedImageError:
-        reason = "cannot identify image file: it is no JPEG or PNG, or damaged; save it again as one of them"
-        raise UnreadableImageError(f"{path}: {reason}") from None
+        reason = f"it is no JPEG or PNG (nor {', '.join(FORMATS[1:])}), or damaged; save it again as one of them"
+        raise UnreadableImageError(f"{path}: cannot identify image file: {reason}") from None
     except Image.DecompressionBombError:  # Pillow has a limit of its own
         raise UnreadableImageError(f"{path}: its pixels are too many: at most {PIXELS_LIMIT:,} in all") from None
     except PILLOW_ERRORS as error:
@@ -96,18 +112,36 @@ class _Upright:
         return np.asarray(ImageOps.exif_transpose(image))
 
 
-class _Png(_Upright):
+class _OfPillow(_Upright):
+    # of several frames the first, or what the file calls its main one
     def __init__(self, content):
-        self.image = Image.open(io.BytesIO(content), formats=("PNG",))
+        if content.startswith((b"II", b"MM")):
+            _check_pieces(content)
+        self.image = _open(content)
         super().__init__(content, self.image.size)
 
     def _find_orientation(self):
-        _check_sums(self.content)
-        self.image.load()  # EXIF data can follow the pixels
+        if self.image.format == "PNG":
+            _check_sums(self.content)
+        self.image.load()  # EXIF data can follow the pixels, and Pillow turns a TIFF as it loads it
+        if self.image.size != self.stored:
+            raise _damaged("two sizes")
         return _read_orientation(self.image)
 
     def _decode(self):
         return np.asarray(_to_rgb(self.image))
+
+
+def _open(content):
+    try:
+        return Image.open(io.BytesIO(content), formats=FORMATS)
+    except UnidentifiedImageError:
+        if not re.match(HEIF, content):
+            raise
+    if HEIF_VERSION is None:
+        raise ValueError("is a HEIC image: pip install pillow-heif, or save it as JPEG")
+    importlib.import_module("pillow_heif").register_heif_opener()
+    return Image.open(io.BytesIO(content), formats=("HEIF",))
 
 
 class _Jpeg(_Upright):
@@ -165,23 +199,40 @@ def _read_orientation(image):
 
 
 def _check_exif(data):
-    # whether the first directory is whole (TIFF 6.0, section 2): of a damaged one Pillow takes what it finds
+    # whether the first directory is whole: of a damaged one Pillow takes what it finds
     data = re.sub(rb"^(Exif\0\0){1,2}", b"", data)
-    if not data:
-        return
     try:
-        order = {b"II": "<", b"MM": ">"}[re.match(rb"(II|MM)(\*\0|\0\*)", data)[1]]
-        (start,) = struct.unpack_from(f"{order}L", data, 4)
-        (entries,) = struct.unpack_from(f"{order}H", data, start)
-        struct.unpack_from(f"{12 * entries}x", data, start + 2)
+        if data:
+            _read_directory(data)
     except (TypeError, struct.error):
         raise ValueError("its EXIF data are damaged, so that its upper side is not known: save it again") from None
 
 
+def _check_pieces(content):
+    for tag, _, count, _ in _read_directory(content):
+        if tag in PIECES and count > PIECES_LIMIT:
+            raise ValueError(f"its pixels lie in {count:,} pieces: at most {PIECES_LIMIT:,}; save it again")
+
+
+def _read_directory(data):
+    # the entries of the first directory (TIFF 6.0, section 2): tag, type, count, value or place
+    order = {b"II": "<", b"MM": ">"}[re.match(TIFF, data)[1]]
+    (start,) = struct.unpack_from(f"{order}L", data, 4)
+    (entries,) = struct.unpack_from(f"{order}H", data, start)
+    return [*struct.iter_unpack(f"{order}HHLL", struct.unpack_from(f"{12 * entries}s", data, start + 2)[0])]
+
+
 def _to_rgb(image):
+    if image.mode == "F" or image.format == "TIFF" and (image.mode == "I" or _is_negative(image)):
+        raise ValueError("of its numbers it is not known which is white: save it with 8 bits a channel")
     if image.mode.startswith("I"):  # 16 bits; Pillow would clip them
-        image = image.point(lambda value: value * (1 / 257)).convert("L")
+        image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
         image.info.pop("transparency", None)  # a value of 16 bits, which one of 8 cannot equal
     if image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, (*GREY, 255)), image.convert("RGBA"))
     return image.convert("RGB")
+
+
+def _is_negative(image):
+    # a TIFF of 16 bits in which 0 is white, which Pillow takes for black
+    return image.mode.startswith("I;16") and image.tag_v2.get(262) == 0

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from facelib.data.image_files import Stored, UnreadableImageError, open_image
+from facelib.data.image_files import HEIF_VERSION, Stored, UnreadableImageError, open_image
 from facelib.data.pixels import SIZE, SUM, checksum, keep_pixels, write_pixels
 from facelib.progress import track
 from facelib.provenance import digest
@@ -39,18 +39,21 @@ class Images(NamedTuple):
     files: np.ndarray  # (readable images, 16) uint8, SHA-256 of the bytes of each file
 
 
-def decode(path: Path | Stored, crop: tuple[int, int, int] | None = None) -> np.ndarray:
+def decode(path: Path | Stored, crop=None) -> np.ndarray:
     """One image as (112, 112, 3) uint8 RGB.
 
-    Every kind of JPEG or PNG is read: grey, palette and CMYK images become RGB, 16 bits become 8, what is transparent
-    shows mid-grey, an image that its EXIF data call turned is turned upright, of an animation the first frame is taken.
+    JPEG, PNG, WebP, AVIF, TIFF, BMP and GIF files are read, and HEIC where pillow-heif is installed. Grey, palette and
+    CMYK images become RGB, 16 bits become 8, what is transparent shows mid-grey, what its EXIF data call turned is
+    turned upright, of several frames the first is taken.
 
     Args:
-        path: a JPEG or PNG file, or an image that is stored elsewhere.
-        crop: left, top and side in pixels of the square to cut out of the upright image; None takes the whole image.
+        path: an image file, or an image that is stored elsewhere.
+        crop: left, top and side in pixels of the square to cut out of the upright image; None takes the whole image; or
+            a function that cuts a face (112, 112, 3) out of the upright pixels (height, width, 3), all uint8, and
+            raises a ValueError where it cannot.
 
     Raises:
-        UnreadableImageError: missing, no regular file, of too many bytes or pixels, not a JPEG or PNG image, damaged or
+        UnreadableImageError: missing, no regular file, of too many bytes or pixels, of no kind that is read, damaged or
             truncated, smaller than the crop, with a side (of the crop, where there is one) below `SMALLEST` pixels, or
             blank: nothing in it (in the crop, where there is one) differs by `BLANK` levels.
     """
@@ -73,7 +76,7 @@ def _decode(path, crop):
     # what `decode` returns, and the bytes of the file
     with open_image(path) as image:
         width, height = image.size
-        left, top, side = (0, 0, None) if crop is None else crop
+        left, top, side = (0, 0, None) if crop is None or callable(crop) else crop
         right, bottom = (width, height) if side is None else (left + side, top + side)
         if left < 0 or top < 0 or right > width or bottom > height:
             raise ValueError(f"{width}x{height} pixels do not hold the crop {tuple(crop)} (left, top, side)")
@@ -83,7 +86,9 @@ def _decode(path, crop):
                 f"better {SIZE}x{SIZE}"
             )
         pixels = image.pixels()
-        if crop is not None or (width, height) != (SIZE, SIZE):
+        if callable(crop):
+            pixels = crop(pixels)
+        elif crop is not None or (width, height) != (SIZE, SIZE):
             box = (left, top, right, bottom)
             scaled = Image.fromarray(pixels).resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=box)
             pixels = np.asarray(scaled)
@@ -100,7 +105,7 @@ def is_blank(pixels: np.ndarray) -> bool:
 
 # pixels of another decoder are not taken from a cache
 _sources = [inspect.getsource(part) for part in (inspect.getmodule(open_image), _decode, is_blank)]
-DECODER = digest(_sources, SMALLEST, BLANK, version("pillow"), version("simplejpeg"))
+DECODER = digest(_sources, SMALLEST, BLANK, version("pillow"), version("simplejpeg"), HEIF_VERSION)
 
 
 def load_images(folder, paths, cache_folder: Path, crop=None) -> Images:

@@ -68,7 +68,8 @@ def load_pairs(pairs_file: Path, images_dir: Path | Pack, cache_folder: Path, cr
     figures can be had from them.
 
     Args:
-        crop: (left, top, side) of the square in every image; None takes the whole images, of whatever sizes.
+        crop: (left, top, side) of the square in every image; None takes the whole images, of whatever sizes; or a
+            function that cuts out a face, see `images.decode`.
         frame: width and height of every image; None: with a crop they are alike, whatever their size.
 
     Raises:
@@ -80,7 +81,7 @@ def load_pairs(pairs_file: Path, images_dir: Path | Pack, cache_folder: Path, cr
     """
     listed = list_pairs(pairs_file, images_dir)
     paths = tuple(sorted({path for pair in listed for path in (pair.first, pair.second)}))
-    if crop is not None:
+    if crop is not None and not callable(crop):
         measure_frame(images_dir, paths, frame)
     images = load_images(images_dir, paths, cache_folder, crop)
     readable = tuple(path for path, good in zip(paths, images.readable, strict=True) if good)
@@ -122,12 +123,7 @@ def measure_frame(images_dir: Path | Pack, paths, frame=None) -> tuple[int, int]
     Raises:
         SizesError: they are of several sizes, or of another than `frame`.
     """
-    sizes = {}
-    for path in paths:
-        try:
-            sizes.setdefault(measure(images_dir / path), []).append(path)
-        except UnreadableImageError:  # left out and listed when it is decoded
-            continue
+    sizes = measure_sizes(images_dir, paths)
     if len(sizes) > 1 or (frame and sizes.keys() - {tuple(frame)}):
         found = sorted(sizes.items(), key=lambda item: -len(item[1]))
         rows = [f"{w}x{h}: {len(names):,}, such as {images_dir / names[0]}" for (w, h), names in found]
@@ -138,6 +134,17 @@ def measure_frame(images_dir: Path | Pack, paths, frame=None) -> tuple[int, int]
             "bring them to one size with the face in one place, or cut the faces out, 112x112 pixels each"
         )
     return next(iter(sizes), None)
+
+
+def measure_sizes(images_dir: Path | Pack, paths) -> dict[tuple[int, int], list[str]]:
+    """Those of the images `paths` that can be read, by width and height."""
+    sizes = {}
+    for path in paths:
+        try:
+            sizes.setdefault(measure(images_dir / path), []).append(path)
+        except UnreadableImageError:  # left out and listed when it is decoded
+            continue
+    return sizes
 
 
 def _check_kinds(pairs_file, listed, pairs):

@@ -6,6 +6,7 @@ pixels follow an ``.npz`` with the checksums and whatever belongs to them, and a
 
 import hashlib
 import io
+import json
 import os
 import struct
 from concurrent.futures import ThreadPoolExecutor
@@ -106,6 +107,16 @@ def read_pixels(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
             if not good:
                 raise DamagedPixelsError(f"another checksum of an image from {start:,} on")
     return pixels, known
+
+
+def read_record(path: Path) -> dict:
+    """What `images.load_images` wrote of the images in `path`, without their pixels: digest and problems; else empty.
+
+    Raises:
+        FileNotFoundError, DamagedPixelsError: see `read_pixels`.
+    """
+    known = _read_known(path)
+    return json.loads(known["record"].tobytes()) if "record" in known else {}
 
 
 def _read_known(path):

@@ -46,3 +46,16 @@ def undo(parameters, steps):
     c = 1 + c
     moved = [c * scale - d * turn - 1, d * scale + c * turn, c * u - d * v + s, d * u + c * v + t]
     return tf.stack(moved, axis=1)
+
+
+def fit(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The parameters (4,) float64 that move `points` closest to `targets`, both (n, 2) of x and y, n at least 2.
+
+    They have the least sum of squared distances (Umeyama 1991, "Least-squares estimation of transformation parameters
+    between two point patterns", eq. 40 to 42, without reflections); u and v are in the unit of the points.
+    """
+    points, targets = (places @ (1, 1j) for places in (points, targets))  # as complex numbers
+    spread = points - points.mean()
+    turn = np.vdot(spread, targets) / np.vdot(spread, spread)
+    shift = targets.mean() - turn * points.mean()
+    return np.array([turn.real - 1, turn.imag, shift.real, shift.imag])

@@ -15,7 +15,7 @@ import warnings
 from facelib.config import PROFILES
 from facelib.folders import describe_unread, printable
 from facelib.startup import load_tensorflow, run_command
-from facelib.use.data_commands import add_data_commands, list_problems, parse_path
+from facelib.use.data_commands import FACE_HELP, add_data_commands, list_problems, parse_face, parse_path
 
 
 def _rate(text: str) -> float:
@@ -34,6 +34,11 @@ def _crop(text: str) -> tuple:
     return tuple(map(int, text.split(",")))
 
 
+def _faces(text: str):
+    first, comma, second = text.partition(",")
+    return (parse_face(first), parse_face(second)) if comma else parse_face(text)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     parser = argparse.ArgumentParser("python -m facelib", description="Use the model that `make all` trained.")
@@ -47,19 +52,26 @@ def build_parser() -> argparse.ArgumentParser:
         if crops:
             where = added.add_mutually_exclusive_group()
             where.add_argument("--crop", type=_crop, metavar="L,T,S", help="left,top,side of the face in pixels")
-            where.add_argument(
-                "--whole", action="store_const", dest="crop", const="whole", help="the whole image is a cropped face"
-            )
+            for option, text in (
+                ("whole", "the whole image is a cropped face"),
+                ("detect", "find the face: the default, but for images of 112x112 and of the size of the test frames"),
+            ):
+                where.add_argument(f"--{option}", action="store_const", dest="crop", const=option, help=text)
         return added
 
     verify = command("verify", run_verify, "Do two images show the same person?")
     verify.add_argument(
-        "images", nargs=2, type=parse_path, metavar="IMAGE", help="JPEG or PNG; 112x112, LFW's 250x250, or say --crop"
+        "images", nargs=2, type=parse_path, metavar="IMAGE", help="a photograph, or a face of 112x112 pixels"
     )
+    verify.add_argument("--face", type=_faces, help=f"{FACE_HELP}; left,2: another one in the second image")
     verify.add_argument("--far", type=_rate, help="the threshold for this false accept rate, not the most accurate one")
     verify.add_argument("--json", action="store_true", help="the answer and what it stands on, for programs")
+    verify.add_argument(
+        "--show", type=parse_path, metavar="OUT.png", help="draw photographs, faces, score and threshold"
+    )
     embed = command("embed", run_embed, "Embeddings of all images in and below a folder, as a NumPy file.")
     embed.add_argument("folder", type=parse_path)
+    embed.add_argument("--face", type=parse_face, help=FACE_HELP)
     embed.add_argument("--output", type=parse_path, required=True, metavar="FILE.npz")
     evaluate = command("evaluate", run_evaluate, "Figures on a list of pairs, or on a pack.")
     given = evaluate.add_mutually_exclusive_group(required=True)
@@ -68,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     given.add_argument("--pack", type=parse_path, metavar="FILE", help="pairs and images in one file, such as lfw.bin")
     evaluate.add_argument("--images", type=parse_path, metavar="FOLDER")
+    evaluate.add_argument("--face", type=parse_face, help=FACE_HELP)
     evaluate.add_argument("--json", action="store_true", help="the figures, for programs")
     export = command("export", run_export, "Write the model to files that run without this project.", crops=False)
     export.add_argument("--output", type=parse_path, metavar="FOLDER", help="default: reports/<profile>/export")
@@ -77,9 +90,19 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def run_verify(arguments) -> None:
+    from facelib.files import check_writable, write_atomically
     from facelib.use.verify import load_verifier
 
-    verdict = load_verifier(arguments.profile, traced=False).verify(*arguments.images, arguments.far, arguments.crop)
+    if arguments.show:
+        check_writable(arguments.show)
+    verifier = load_verifier(arguments.profile, traced=False)
+    verifier.threshold(arguments.far)  # whether there is one is known at once
+    seen = verifier.look_at(arguments.images, arguments.crop, arguments.face or "largest")
+    verdict = verifier.decide(*seen, arguments.far)
+    if arguments.show:
+        from facelib.show.verdict import draw_verdict
+
+        write_atomically(arguments.show, draw_verdict(arguments.images, seen, verdict))
     if arguments.json:
         return print(json.dumps({**verdict._asdict(), "basis": verdict.basis._asdict()}, indent=2))
     basis = verdict.basis
@@ -101,7 +124,7 @@ def run_embed(arguments) -> None:
 
     check_writable(arguments.output)
     verifier = load_verifier(arguments.profile)
-    found = verifier.embed_folder(arguments.folder, arguments.crop)
+    found = verifier.embed_folder(arguments.folder, arguments.crop, arguments.face or "largest")
     content = io.BytesIO()
     names = {"paths": np.array(found.paths), "model": np.array(verifier.trained.fingerprint)}
     np.savez(content, embeddings=found.embeddings, rareness=found.rareness, **names)
@@ -109,6 +132,9 @@ def run_embed(arguments) -> None:
     list_problems(found.problems)
     for line in describe_unread(found.unread):
         print(f"left out: {line}", file=sys.stderr)
+    if found.several:
+        print(f"note: {len(found.several):,} images show several faces, such as {printable(found.several[0])}; of each "
+              f"one is taken: --face {arguments.face or 'largest'}", file=sys.stderr)  # fmt: skip
     print(f"{printable(arguments.output)}: {len(found.paths):,} embeddings of {found.embeddings.shape[1]} numbers, "
           f"{len(found.problems):,} images left out; model {verifier.trained.fingerprint}")  # fmt: skip
 
@@ -122,9 +148,13 @@ def run_evaluate(arguments) -> None:
 
     pack = read_pack(arguments.pack) if arguments.pack else None
     verifier = load_verifier(arguments.profile)
-    found = evaluate(verifier, arguments.pack or arguments.pairs, pack or arguments.images, arguments.crop)
+    given = arguments.pack or arguments.pairs, pack or arguments.images
+    found = evaluate(verifier, *given, arguments.crop, arguments.face or "largest")
     list_problems(pack.left_out if pack else ())
     list_problems(found["unreadable"])
+    if found["several_faces"]:
+        print("note: {several_faces:,} images show several faces; of each one is taken: --face {0}".format(
+            arguments.face or "largest", **found), file=sys.stderr)  # fmt: skip
     for warning in found["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
     if arguments.json:
@@ -166,6 +196,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if "pack" in arguments and bool(arguments.pairs) != bool(arguments.images):
         parser.error("--pairs FILE needs --images FOLDER; --pack FILE goes without")
+    if getattr(arguments, "face", None) and getattr(arguments, "crop", None) not in (None, "detect"):
+        parser.error("--face says which of the faces that are found; it does not go with --crop or --whole")
     warnings.filterwarnings("ignore", module=r"PIL\.")  # on broken files, which are refused with a reason
 
     def run():

@@ -1,10 +1,14 @@
 """`python -m facelib data COMMAND`: bring what people have into the project's layout. Needs no trained model."""
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
+from facelib.config import PROFILES
 from facelib.folders import printable
+
+FACE_HELP = "which of several faces: largest (default), left, or a number from the left"
 
 
 def parse_path(text: str) -> Path:
@@ -12,6 +16,13 @@ def parse_path(text: str) -> Path:
     if not text:  # as an unset variable of a shell gives it; a path would take it for the folder one is in
         raise argparse.ArgumentTypeError("an empty path; name a file or a folder")
     return Path(text)
+
+
+def parse_face(text: str):
+    """Which of several faces is taken, see `photographs.FaceCutter`."""
+    if text not in ("largest", "left") and not re.fullmatch("[1-9][0-9]{0,3}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither largest, left nor a number from 1 to 9999")
+    return int(text) if text.isdecimal() else text
 
 
 def add_data_commands(commands, epilog: str) -> None:
@@ -41,6 +52,13 @@ def add_data_commands(commands, epilog: str) -> None:
     folder.add_argument("--csv", type=parse_path, metavar="FILE", help="or a line for each image says its identity")
     folder.add_argument("--path-column", metavar="NAME", help="default: path, file, filename, image and the like")
     folder.add_argument("--identity-column", metavar="NAME", help="default: identity, person, name, label and the like")
+    align = command("align", run_align, "Find the faces in a folder of photographs, and align them to 112x112 pixels.")
+    align.add_argument("folder", type=parse_path, help="photographs, in folders of any depth")
+    align.add_argument("output", type=parse_path, metavar="OUT", help="a new folder, with the same folders in it")
+    place = "eyes and mouth lie as in the faces that this profile was trained on; default: as in InsightFace's"
+    align.add_argument("--profile", choices=sorted(PROFILES), help=place)
+    align.add_argument("--face", type=parse_face, default="largest", help=FACE_HELP)
+    align.set_defaults(tensorflow=True)
 
 
 def run_import_records(arguments) -> None:
@@ -72,6 +90,18 @@ def run_import_folder(arguments) -> None:
     columns = arguments.path_column, arguments.identity_column
     table = Table(arguments.csv, *columns) if arguments.csv else None
     report(arguments.output, import_folder(arguments.folder, arguments.output, table))
+
+
+def run_align(arguments) -> None:
+    from facelib.gather.align import align_folder
+    from facelib.gather.landmarks import INSIGHTFACE, keep_landmarks
+    from facelib.use.load import read_training
+
+    landmarks = INSIGHTFACE
+    if arguments.profile:
+        config, results = read_training(arguments.profile)
+        landmarks = keep_landmarks(config, results["data"], results["provenance"]["data_digest"])
+    report(arguments.output, align_folder(arguments.folder, arguments.output, landmarks, arguments.face))
 
 
 def list_problems(problems, most: int = 20) -> None:

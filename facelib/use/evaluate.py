@@ -7,44 +7,49 @@ from pathlib import Path
 import numpy as np
 
 from facelib.data import crop_check
+from facelib.data.images import SIZE
 from facelib.data.packs import Pack
-from facelib.data.pair_images import list_pairs, load_pairs, measure_frame
+from facelib.data.pair_images import list_pairs, load_pairs, measure_frame, measure_sizes
 from facelib.files import temporary_folder
+from facelib.gather.photographs import LARGEST
 from facelib.measure import intervals, lfw_protocol
 from facelib.measure.scored_pairs import ScoredPairs
 from facelib.progress import track
-from facelib.use.verify import BATCH, WHOLE, Verifier, find_crop
+from facelib.use.look import DETECT, WHOLE, find_crop
+from facelib.use.verify import BATCH, Verifier
 
 
-def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path | Pack, crop=None) -> dict:
+def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path | Pack, crop=None, face=LARGEST) -> dict:
     """Figures on the pairs of `pairs_file`, whose images are in `images_dir`; or on those of a pack and its file.
 
     Only ``best_threshold``, ``best_accuracy`` and the folds' thresholds are chosen on these pairs.
 
     Args:
-        crop: (left, top, side) of the face in every image, all of one size; `WHOLE`, for images of any size; or
-            None, see `Verifier.read`: then all images are of the same size too.
+        crop: (left, top, side) of the face in every image, all of one size; `WHOLE` or `DETECT`, for images of any
+            size; or None, see `Looker.look`: then images of a known size are all of that size.
+        face: which one where an image shows several, see `photographs.FaceCutter`.
 
     Returns:
         JSON-able dict: counts; roc_auc, average_precision, equal_error_rate, best_threshold and best_accuracy; summary
         (see `lfw_protocol.Summary`: the same with 95 % intervals, View 2 where the list has folds, true accept rates);
         thresholds, chosen on validation people, each with accuracy, standard error and both rates here; unreadable
-        (path, reason); warnings of `crop_check.compare`; crop, scale, data_digest, the model's fingerprint and parts.
+        (path, reason); warnings of `crop_check.compare`; crop, whether faces were detected, the number of images with
+        several_faces, scale, data_digest, the model's fingerprint and parts.
 
     Raises:
         PairsError, SizesError, UnreadableImageError, CropError: the list, or its images, cannot be used.
         MissingResultError, CheckpointError: the mean training face, see `crop_check.read_mean_face`.
     """
     training = crop_check.read_mean_face(verifier.trained.config)
+    place = str(images_dir)
     if crop is None:
-        listed = list_pairs(pairs_file, images_dir)
-        paths = sorted({path for pair in listed for path in (pair.first, pair.second)})
-        size = measure_frame(images_dir, paths)
-        crop = find_crop(size, verifier.trained, images_dir) if size else None
+        crop, place = _choose_crop(verifier, pairs_file, images_dir)
+    cutter = verifier.looker.cutter(place, face) if crop == DETECT else None
+    square = None if crop in (WHOLE, DETECT) else crop
     with tempfile.TemporaryDirectory(
         prefix=f"facelib-{os.getpid()}-", dir=temporary_folder()
     ) as cache:  # other people's faces leave nothing behind
-        test = load_pairs(pairs_file, images_dir, Path(cache), None if crop == WHOLE else crop)
+        test = load_pairs(pairs_file, images_dir, Path(cache), cutter or square)
         pixels = test.images.pixels
         starts = track(range(0, len(pixels), BATCH), "embedding", f"batches of {BATCH} images")
         embeddings = np.concatenate([verifier.embed(pixels[start : start + BATCH]) for start in starts])
@@ -69,13 +74,26 @@ def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path | Pack, crop
         **{key: summary[key] for key in ("best_threshold", "best_accuracy")},
         "summary": summary,
         "thresholds": [_decide(pairs, row) for row in rows],
-        "crop": crop and list(crop) if crop != WHOLE else None,
+        "crop": square and list(square),
+        "detected": crop == DETECT,
+        "several_faces": len(cutter.several) if cutter else 0,
         "scale": alike.scale,
         "warnings": list(alike.warnings),
         "data_digest": digest,
         "model": verifier.trained.fingerprint,
         "parts": verifier.trained.parts,
     }
+
+
+def _choose_crop(verifier, pairs_file, images_dir):
+    # for all images the same, so that figures are about one way of cropping; and their place, with the size
+    listed = list_pairs(pairs_file, images_dir)
+    paths = sorted({path for pair in listed for path in (pair.first, pair.second)})
+    sizes = measure_sizes(images_dir, paths)
+    if sizes.keys() & {(SIZE, SIZE), verifier.trained.frame}:
+        measure_frame(images_dir, paths)
+    size = max(sizes, key=lambda size: len(sizes[size]), default=(SIZE, SIZE))
+    return find_crop(size, verifier.trained), "{}: {}x{} pixels".format(images_dir, *size)
 
 
 def _summarise(verifier, test, pairs):

@@ -7,19 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from facelib.data.images import SIZE, SMALLEST, UnreadableImageError, decode, is_blank, measure
+from facelib.data.images import UnreadableImageError
 from facelib.data.pair_images import measure_frame
 from facelib.folders import SUFFIXES, Unread, explain, list_images, printable
+from facelib.gather.photographs import LARGEST
 from facelib.learn.embedding import build_embedder, pair_scores
-from facelib.progress import track
+from facelib.progress import say, track
 from facelib.use.load import Trained, find_threshold, load_trained
+from facelib.use.look import DETECT, WHOLE, Looker, Seen
 
-WHOLE = "whole"  # instead of a crop: the whole image is the face, cropped as the training images are
 BATCH = 256  # images decoded at once
-
-
-class CropError(UnreadableImageError):
-    """An image of which it is not known where the face is; the message says how to tell."""
 
 
 class Basis(NamedTuple):
@@ -53,6 +50,7 @@ class Embedded(NamedTuple):
     rareness: np.ndarray  # (n,) float64, see `score_normalization.Cohort`; 0 without a cohort
     problems: tuple[tuple[str, str], ...]  # path and reason of each image left out
     unread: tuple[Unread, ...]  # files of kinds that are not read
+    several: tuple[str, ...]  # paths of images that show several faces, of which one was taken
 
 
 class Verifier:
@@ -71,36 +69,21 @@ class Verifier:
     def _embedder(self):
         return build_embedder(self.trained.model, self.trained.config.flip_average, traced=self._traced)
 
-    def read(self, image, crop=None) -> np.ndarray:
-        """An image as the network takes it, (112, 112, 3) uint8, by the decoder of training.
+    @functools.cached_property
+    def looker(self) -> Looker:
+        """Reads images as the network takes them."""
+        return Looker(self.trained)
 
-        Args:
-            image: a path; or pixels, (112, 112, 3) uint8, which are taken as they are.
-            crop: (left, top, side) of the face in pixels, or `WHOLE`. None: images of 112x112 pixels are taken whole,
-                of those of the size of the test frames (LFW: 250x250) the square that the test used.
-
-        Raises:
-            UnreadableImageError: see `images.decode`. CropError: another size, and no `crop`.
-        """
-        if isinstance(image, np.ndarray):
-            if image.dtype != np.uint8 or image.shape != (SIZE, SIZE, 3):
-                raise UnreadableImageError(f"pixels are {image.dtype} {image.shape}; expected uint8 (112, 112, 3)")
-            if is_blank(image):
-                raise UnreadableImageError("the pixels are blank, all alike: there is no face in them")
-            return image
-        size = measure(image) if crop is None else None
-        if crop == WHOLE or size == (SIZE, SIZE):
-            return decode(image)
-        if size and min(size) >= SMALLEST:
-            crop = find_crop(size, self.trained, image)
-        return decode(image, crop)
+    def read(self, image, crop=None, face=LARGEST) -> np.ndarray:
+        """An image as the network takes it, (112, 112, 3) uint8; see `Looker.look`."""
+        return self.looker.look(image, crop, face).pixels
 
     def embed(self, pixels: np.ndarray) -> np.ndarray:
         """Embeddings (n, d) float32, unit norm, of images (n, 112, 112, 3) uint8; a ValueError where they are none."""
         return self._embedder(pixels)
 
-    def embed_folder(self, folder: Path, crop=None) -> Embedded:
-        """Embeddings of the JPEG and PNG files in and below `folder`; see `read` for the `crop`.
+    def embed_folder(self, folder: Path, crop=None, face=LARGEST) -> Embedded:
+        """Embeddings of the image files in and below `folder`; see `Looker.look` for `crop` and `face`.
 
         Raises:
             UnreadableImageError: no such folder, no images in it, or none of them can be read.
@@ -113,32 +96,38 @@ class Verifier:
         listing = paths, unread, found = list_images(folder)
         if not paths:
             raise UnreadableImageError(f"{printable(folder)} holds no image ({', '.join(SUFFIXES)}){explain(listing)}")
-        if crop not in (None, WHOLE):
+        if crop not in (None, WHOLE, DETECT):
             measure_frame(folder, paths)
 
         def attempt(path):
             try:
-                return self.read(folder / path, crop)
+                return path, self.looker.look(folder / path, crop, face)
             except UnreadableImageError as error:
-                return str(error).removeprefix(f"{folder / path}: ")
+                return path, str(error).removeprefix(f"{folder / path}: ")
 
-        readable, problems, embeddings = [], [*found], []
+        seen, problems, embeddings, several = [], [*found], [], []
         with ThreadPoolExecutor() as pool:
-            for start in track(range(0, len(paths), BATCH), "embedding", f"batches of {BATCH} images"):
-                names = paths[start : start + BATCH]
-                images = [*zip(names, pool.map(attempt, names), strict=True)]
-                problems += [(name, reason) for name, reason in images if isinstance(reason, str)]
-                good = [(name, pixels) for name, pixels in images if not isinstance(pixels, str)]
-                readable += [name for name, _ in good]
+            bar = iter(track(paths, "embedding", "images"))
+            for start in range(0, len(paths), BATCH):
+                good = []
+                for path, result in pool.map(attempt, paths[start : start + BATCH]):
+                    next(bar)
+                    if isinstance(result, Seen):
+                        good.append((path, result.pixels))
+                        several += [path] if len(result.faces) > 1 else []
+                    else:
+                        problems.append((path, result))
                 if good:
+                    seen += [path for path, _ in good]
                     embeddings.append(self.embed(np.stack([pixels for _, pixels in good])))
-        if not readable:
+        if not seen:
             path, reason = problems[0]
             raise UnreadableImageError(
                 f"{printable(folder)}: none of {len(paths)} images can be read; {printable(path)}: {reason}"
             )
         embeddings = np.concatenate(embeddings)
-        return Embedded(tuple(readable), embeddings, self.rareness(embeddings), tuple(problems), unread)
+        rareness = self.rareness(embeddings)
+        return Embedded(tuple(seen), embeddings, rareness, tuple(problems), unread, tuple(several))
 
     def rareness(self, embeddings: np.ndarray) -> np.ndarray:
         """How rare each face is in the cohort, (n,) float64; 0 where the scores do not ask for it."""
@@ -150,20 +139,43 @@ class Verifier:
         cohort = self.trained.cohort
         return (cohort.pair_scores if cohort else pair_scores)(embeddings, first, second)
 
-    def verify(self, image_a, image_b, far: float | None = None, crop=None) -> Verdict:
-        """Whether two images, see `read`, show the same person.
+    def verify(self, image_a, image_b, far: float | None = None, crop=None, face=LARGEST) -> Verdict:
+        """Whether two images, see `Looker.look`, show the same person.
 
         Args:
+            face: see `look_at`.
             far: take the threshold for this false accept rate, not that with the best accuracy.
 
         Raises:
             UnreadableImageError, CropError: an image. SizesError: a crop in pixels, and images of two sizes.
             UnsupportedRateError: there is no threshold for `far`.
         """
+        self.threshold(far)  # whether there is one is known at once
+        return self.decide(*self.look_at((image_a, image_b), crop, face), far)
+
+    def look_at(self, images, crop=None, face=LARGEST) -> list[Seen]:
+        """What the network sees of each image, see `Looker.look`; a note says which of several faces was taken.
+
+        Args:
+            face: see `photographs.FaceCutter`; for all images, or a tuple with one for each.
+
+        Raises:
+            UnreadableImageError, CropError, SizesError: see `verify`.
+        """
+        if crop not in (None, WHOLE, DETECT):
+            measure_frame(Path(), [image for image in images if not isinstance(image, np.ndarray)])
+        which = face if isinstance(face, tuple) else (face,) * len(images)
+        found = [self.looker.look(image, crop, one) for image, one in zip(images, which, strict=True)]
+        for image, seen in zip(images, found, strict=True):
+            if len(seen.faces) > 1:
+                say(f"{printable(image)}: of {len(seen.faces)} faces number {seen.number} from the left is taken; "
+                    "--face takes another")  # fmt: skip
+        return found
+
+    def decide(self, first: Seen, second: Seen, far: float | None = None) -> Verdict:
+        """The answer for two faces; arguments and errors as in `verify`."""
         threshold, basis = self.threshold(far)
-        if crop not in (None, WHOLE):
-            measure_frame(Path(), [image for image in (image_a, image_b) if not isinstance(image, np.ndarray)])
-        pixels = np.stack([self.read(image, crop) for image in (image_a, image_b)])
+        pixels = np.stack([first.pixels, second.pixels])
         score = float(self.scores(self.embed(pixels), np.array([0]), np.array([1]))[0])
         value, share = threshold["threshold"], threshold["false_accepts"] / max(basis.mismatched_pairs, 1)
         return Verdict(score >= value, score, value, far, share, basis, self.trained.fingerprint, self.trained.parts)
@@ -177,23 +189,6 @@ class Verifier:
         pairs = results["validation_pairs"] if far is None else mismatched
         data = results["data"], results["provenance"]["data_digest"]
         return row, Basis(*data, thresholds["people"], pairs, mismatched)
-
-
-def find_crop(size: tuple[int, int], trained: Trained, place) -> tuple | None:
-    """The crop of images of `size` (width, height), where it is known: None of a face, ``trained.crop`` of a frame.
-
-    Raises:
-        CropError: another size; the message names `place`.
-    """
-    if size == (SIZE, SIZE):
-        return None
-    if size == trained.frame:
-        return trained.crop
-    raise CropError(
-        f"{place}: {size[0]}x{size[1]} pixels; where is the face? Only {SIZE}x{SIZE} (a face, as it is) and "
-        f"{trained.frame[0]}x{trained.frame[1]} (a frame of the test, as LFW's) are known: "
-        "give --crop left,top,side in pixels, or --whole where the whole image is a closely cropped face"
-    )
 
 
 @functools.lru_cache(maxsize=2)

@@ -363,12 +363,136 @@ def test_of_an_animation_the_first_frame_is_taken(tmp_path):
     np.testing.assert_array_equal(decode(tmp_path / "a.png"), noise(3)[0])
 
 
-@pytest.mark.parametrize("format", ["GIF", "WEBP"])
-def test_animations_of_other_formats_are_refused(tmp_path, format):
+def test_animations_of_other_formats_are_refused(tmp_path):
     first, *others = (Image.fromarray(frame) for frame in noise(3))
-    first.save(tmp_path / "a.jpg", format=format, save_all=True, append_images=others)
+    first.save(tmp_path / "a.jpg", format="ICNS", append_images=others)
     with pytest.raises(UnreadableImageError, match="a.jpg: cannot identify image file: .* save it again"):
         decode(tmp_path / "a.jpg")
+
+
+# formats beside JPEG and PNG
+
+TIFFS = (None, "tiff_lzw", "tiff_deflate", "jpeg", "packbits")
+OTHERS = {f"TIFF {kind}": ("TIFF", {"compression": kind}) for kind in TIFFS} | {
+    "TIFF pages": ("TIFF", {"save_all": True, "append_images": [picture(1)]}),
+    "WebP": ("WEBP", {"lossless": True}),
+    "WebP lossy": ("WEBP", {"quality": 90}),
+    "WebP frames": ("WEBP", {"lossless": True, "save_all": True, "append_images": [picture(1)]}),
+    "AVIF": ("AVIF", {"quality": 95}),
+    "AVIF frames": ("AVIF", {"quality": 95, "save_all": True, "append_images": [picture(1)]}),
+    "BMP": ("BMP", {}),
+    "GIF frames": ("GIF", {"save_all": True, "append_images": [picture(1)]}),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_other_formats_show_their_first_frame(tmp_path, kind):
+    format, options = OTHERS[kind]
+    (tmp_path / "a.jpg").write_bytes(encoded(picture(), format, **options))
+    found = decode_whole(tmp_path / "a.jpg").astype(int)
+    assert np.abs(found - np.asarray(picture())).mean() < 12 and measure(tmp_path / "a.jpg") == (131, 117)
+
+
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")
+@pytest.mark.parametrize("kind", OTHERS)
+def test_a_file_of_another_format_that_is_cut_is_refused_or_has_all_its_pixels(tmp_path, kind):
+    format, options = OTHERS[kind]
+    content, path = encoded(picture(), format, **options), tmp_path / "a"
+    path.write_bytes(content)
+    whole, refused = decode_whole(path), 0
+    for place in range(0, len(content), max(1, len(content) // 40)):
+        path.write_bytes(content[:place])
+        try:
+            np.testing.assert_array_equal(decode_whole(path), whole)
+        except UnreadableImageError:
+            refused += 1
+    assert refused > 15
+
+
+@pytest.mark.parametrize("format", ["TIFF", "WEBP", "AVIF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_other_formats_are_turned_upright_once(tmp_path, format, orientation):
+    upright = np.asarray(picture(size=(200, 130)))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"quality": 95} if format == "AVIF" else {"lossless": True} if format == "WEBP" else {}
+    stored = Image.fromarray(np.ascontiguousarray(UPRIGHT[orientation](upright)))
+    (tmp_path / "a").write_bytes(encoded(stored, format, exif=exif, **options))
+    assert measure(tmp_path / "a") == (200, 130)
+    assert np.abs(decode_whole(tmp_path / "a").astype(int) - upright).mean() < 4
+
+
+@pytest.mark.parametrize("order", ["<u2", ">u2"])
+def test_a_tiff_of_16_bits_keeps_its_levels(tmp_path, order):
+    grey = np.asarray(picture().convert("L"))
+    Image.fromarray((grey.astype(np.uint16) * 257).astype(order)).save(tmp_path / "a.tiff")
+    np.testing.assert_array_equal(decode_whole(tmp_path / "a.tiff")[..., 0], grey)
+
+
+@pytest.mark.parametrize(("mode", "options"), [("F", {}), ("I", {}), ("I;16", {"tiffinfo": {262: 0}})])
+def test_a_tiff_whose_white_is_not_known_is_refused(tmp_path, mode, options):
+    values = np.asarray(picture().convert("L")).astype({"F": np.float32, "I": np.int32, "I;16": np.uint16}[mode])
+    Image.fromarray(values).save(tmp_path / "a.tiff", **options)
+    with pytest.raises(UnreadableImageError, match="a.tiff: of its numbers it is not known which is white: save it"):
+        decode_whole(tmp_path / "a.tiff")
+
+
+def test_a_tiff_of_many_pieces_is_refused_before_pillow_lists_them(tmp_path, monkeypatch):
+    """5 million of them in 20 MB take Pillow half a minute and 1.3 GB."""
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("opened"))
+    entries = [(256, 3, 1, 100), (257, 3, 1, 100), (273, 4, 70_000, 200)]
+    content = b"II*\0" + struct.pack("<LH", 8, 3) + b"".join(struct.pack("<HHLL", *entry) for entry in entries)
+    (tmp_path / "a.tiff").write_bytes(content.ljust(280_200, b"\0"))
+    with pytest.raises(UnreadableImageError, match="a.tiff: its pixels lie in 70,000 pieces: at most 65,536"):
+        decode_whole(tmp_path / "a.tiff")
+    (tmp_path / "big.tiff").write_bytes(b"II+\0" + bytes(500))  # with numbers of 64 bits, which are not followed
+    with pytest.raises(UnreadableImageError, match="big.tiff: damaged, or of a rare kind"):
+        decode_whole(tmp_path / "big.tiff")
+
+
+def claim(format, size):
+    """A file of `format` that claims to have `size`, width and height."""
+    content = bytearray(encoded(picture(size=(60, 60)), format))
+    if format == "BMP":
+        content[18:26] = struct.pack("<ll", *size)
+    elif format == "GIF":
+        content[6:10] = struct.pack("<HH", *size)
+    else:
+        for tag, length in zip((256, 257), size, strict=True):
+            place = content.index(struct.pack("<HHL", tag, 4, 1))
+            content[place + 8 : place + 12] = struct.pack("<L", length)
+    return bytes(content)
+
+
+@pytest.mark.parametrize("format", ["BMP", "GIF", "TIFF"])
+def test_the_limit_of_pixels_holds_for_other_formats(tmp_path, format):
+    (tmp_path / "a").write_bytes(claim(format, (8000, 8000)))
+    with pytest.raises(UnreadableImageError, match="a: 8000x8000 pixels are too many: at most 50,000,000 in all"):
+        decode_whole(tmp_path / "a")
+
+
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")
+@pytest.mark.parametrize("kind", ["TIFF None", "TIFF tiff_lzw", "WebP lossy", "AVIF", "BMP", "GIF frames"])
+def test_whatever_bytes_come_in_another_format_a_reason_comes_back(tmp_path, kind):
+    format, options = OTHERS[kind]
+    content = encoded(picture(size=(64, 60)), format, **options)
+    generator, path = np.random.default_rng(0), tmp_path / "a"
+    for number in range(60):
+        broken = bytearray(content)
+        for place in generator.integers(0, (60, 300, len(broken))[number % 3], 3):
+            broken[place % len(broken)] = generator.integers(256)
+        path.write_bytes(broken)
+        try:
+            assert decode(path).shape == (112, 112, 3)
+        except UnreadableImageError as error:
+            assert str(error).startswith(f"{path}: ")
+
+
+def test_a_heic_names_the_package_that_reads_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(image_files, "HEIF_VERSION", None)
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    with pytest.raises(UnreadableImageError, match="a.heic: is a HEIC image: pip install pillow-heif, or save it as"):
+        decode(tmp_path / "a.heic")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (55, 112), (112, 55), (3000, 5)])

@@ -4,7 +4,7 @@ import reference
 import tensorflow as tf
 from PIL import Image
 
-from facelib.data.similarity_transform import grid, sample, undo
+from facelib.data.similarity_transform import fit, grid, sample, undo
 
 SHIFTED, LARGER, TURNED = (0, 0, 0.25, -0.5), (-0.1, 0, 0, 0), (0, 0.3, 0, 0)
 MOTIONS = [(0, 0, 0, 0), SHIFTED, LARGER, TURNED, (0.1, -0.2, 0.05, 0.1), (0.3, 0.1, -0.9, 0.8)]
@@ -75,3 +75,18 @@ def test_undoing_a_step_is_the_product_with_its_inverse(step):
         found = undo(tf.constant([parameters], tf.float32), tf.constant([step], tf.float32))[0]
         expected = reference.motion(parameters) @ np.linalg.inv(reference.motion(step))
         np.testing.assert_allclose(reference.motion(found.numpy()), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("noise", [0, 3])
+def test_a_fit_is_the_least_squares_solution(noise):
+    generator = np.random.default_rng(4)
+    points, parameters = generator.normal(size=(7, 2)) * 30, (0.7, -0.4, 12.0, -90.0)
+    x, y = points.T
+    ones, zeros = np.ones(7), np.zeros(7)
+    system = np.concatenate([np.stack([x, -y, ones, zeros], 1), np.stack([y, x, zeros, ones], 1)])
+    targets = system @ (np.array(parameters) + (1, 0, 0, 0)) + noise * generator.normal(size=14)
+    expected = np.linalg.lstsq(system, targets)[0] - (1, 0, 0, 0)
+    found = fit(points, targets.reshape(2, 7).T)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+    if not noise:
+        np.testing.assert_allclose(found, parameters, atol=1e-9)

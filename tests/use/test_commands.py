@@ -95,8 +95,8 @@ def spoil(kind, path):
         image.resize((640, 480)).save(path)
     elif kind == "blank":
         image.save(path)
-    elif kind == "GIF":
-        image.save(path, format="GIF")
+    elif kind == "ICO":
+        image.save(path, format="ICO")
     return path
 
 
@@ -112,7 +112,7 @@ def spoil(kind, path):
         ("folder", "is a folder, not an image"),
         ("pipe", "is a pipe or a device, not an image"),
         ("oblong", "640x480 pixels; where is the face?"),
-        ("GIF", "cannot identify image file: it is no JPEG or PNG"),
+        ("ICO", "cannot identify image file: it is no JPEG or PNG (nor WEBP, AVIF, TIFF, BMP, GIF)"),
         ("blank", "is blank: all of its pixels, or those of the crop, are alike"),
     ],
 )
@@ -221,7 +221,7 @@ def test_a_folder_that_is_none_is_told_apart(run, faces, tmp_path):
     for folder, reason in (
         (faces / "0/0.png", "is a file; expected a folder with images"),
         (tmp_path / "nowhere", "does not exist; expected a folder with images"),
-        (tmp_path / "empty", "holds no image (.jpeg, .jpg, .png)"),
+        (tmp_path / "empty", "holds no image (.jpeg, .jpg, .png, .webp, .avif, "),
     ):
         code, out, err = run("embed", folder, "--output", tmp_path / "x.npz")
         assert (code, out) == (1, "") and err.startswith(f"error: {folder} {reason}")

@@ -18,7 +18,8 @@ from facelib.data.pair_images import SizesError
 from facelib.data.pair_list import PairsError
 from facelib.measure import metrics
 from facelib.use.evaluate import evaluate
-from facelib.use.verify import WHOLE, CropError, load_verifier
+from facelib.use.look import WHOLE, CropError
+from facelib.use.verify import load_verifier
 
 PAIRS = """1\t0
 anna 1 2

@@ -24,7 +24,8 @@ from facelib.measure.operating_points import choose_thresholds
 from facelib.results import MissingResultError
 from facelib.use import verify as verifier_module
 from facelib.use.load import UnsupportedRateError, load_trained
-from facelib.use.verify import WHOLE, CropError, Verifier, find_crop, load_verifier
+from facelib.use.look import DETECT, WHOLE, CropError, Looker, find_crop
+from facelib.use.verify import Verifier, load_verifier
 
 
 @pytest.fixture
@@ -219,11 +220,14 @@ def test_a_crop_in_pixels_is_for_images_of_one_size(verifier, tmp_path):
     assert verifier.verify(face, paths[1], crop=crop).score > 0  # pixels are a face already
 
 
-def test_a_frame_is_of_the_size_of_the_test_frames():
+def test_a_frame_is_of_the_size_of_the_test_frames(verifier, tmp_path, monkeypatch):
     trained = SimpleNamespace(frame=(178, 218), crop=(33, 60, 110))
-    assert find_crop((178, 218), trained, "here") == (33, 60, 110) and find_crop((112, 112), trained, "here") is None
+    assert find_crop((178, 218), trained) == (33, 60, 110) and find_crop((112, 112), trained) == WHOLE
+    assert find_crop((250, 250), trained) == DETECT
+    looker = Looker(verifier.trained._replace(frame=(178, 218)))
+    write_image(tmp_path / "a.png", size=(250, 250))
     with pytest.raises(CropError, match=r"250x250 pixels; where is the face\? Only 112x112 .* and 178x218 \(a frame"):
-        find_crop((250, 250), trained, "here")
+        looker.look(tmp_path / "a.png")
 
 
 # folders
@@ -257,8 +261,8 @@ def test_what_is_no_folder_is_told_apart(verifier, faces, tmp_path):
 def test_a_folder_without_readable_images_is_refused(verifier, tmp_path):
     with pytest.raises(UnreadableImageError, match="holds no image"):
         verifier.embed_folder(tmp_path)
-    (tmp_path / "a.webp").touch()
-    with pytest.raises(UnreadableImageError, match=r"holds no image .*; not read: \.webp \(1, such as a\.webp\)$"):
+    (tmp_path / "a.pdf").touch()
+    with pytest.raises(UnreadableImageError, match=r"holds no image .*; not read: \.pdf \(1, such as a\.pdf\)$"):
         verifier.embed_folder(tmp_path)
     (tmp_path / "a.jpg").write_bytes(b"no image")
     with pytest.raises(UnreadableImageError, match="none of 1 images can be read; a.jpg: cannot identify"):
@@ -271,14 +275,14 @@ def test_a_folder_is_walked_as_training_folders_are(verifier, faces, tmp_path):
     for place in ("a/1.png", f"{latin}/1.png", ".hidden/1.png", "._1.png", "@eaDir/1.png"):
         (tmp_path / place).parent.mkdir(exist_ok=True)
         shutil.copy(faces / "0/0.png", tmp_path / place)
-    for name in ("a.webp", "b.webp", "c"):
+    for name in ("a.pdf", "b.pdf", "c"):
         (tmp_path / name).touch()
     (tmp_path / "a" / "circle").symlink_to(tmp_path)
     (tmp_path / "nowhere.png").symlink_to("elsewhere")
     (tmp_path / "linked").symlink_to("a")
     found = verifier.embed_folder(tmp_path)
     assert found.paths == (f"{latin}/1.png", "a/1.png", "linked/1.png")
-    assert found.unread == ((".webp", 2, "a.webp"), ("no suffix", 1, "c"))
+    assert found.unread == ((".pdf", 2, "a.pdf"), ("no suffix", 1, "c"))
     circles = [(path, "is a link that leads in a circle") for path in ("a/circle", "linked/circle")]
     assert found.problems == (*circles, ("nowhere.png", "is a link that leads nowhere"))
 
