@@ -25,10 +25,43 @@ def add_data_commands(commands, epilog: str) -> None:
         added.set_defaults(run=run, tensorflow=False)
         return added
 
+    records = command("import-records", run_import_records, "Training faces out of train.rec, as InsightFace has them.")
+    records.add_argument("folder", type=parse_path, help="holds train.rec, train.idx and property")
+    records.add_argument("output", type=parse_path, metavar="OUT", help="a new folder, such as data/casia-webface")
+    pack = command("import-pack", run_import_pack, "Test images and pairs out of a pack such as lfw.bin.")
+    pack.add_argument("file", type=parse_path, metavar="FILE", help="a pickle of InsightFace; nothing in it is run")
+    pack.add_argument("output", type=parse_path, metavar="OUT", help="a new folder, for the images and their list")
+    folder = command("import-folder", run_import_folder, "Training faces out of a folder of any names and depth.")
+    folder.add_argument("folder", type=parse_path, help="an identity is the folder that holds an image")
+    folder.add_argument("output", type=parse_path, metavar="OUT", help="a new folder, such as data/casia-webface")
+    folder.add_argument("--csv", type=parse_path, metavar="FILE", help="or a line for each image says its identity")
+    folder.add_argument("--path-column", metavar="NAME", help="default: path, file, filename, image and the like")
+    folder.add_argument("--identity-column", metavar="NAME", help="default: identity, person, name, label and the like")
     lfw = command("fetch-lfw", run_fetch_lfw, "Labeled Faces in the Wild: the test images and the pairs of View 2.")
     lfw.add_argument("output", type=parse_path, metavar="OUT", help="such as data, or the folder with your faces")
     lfw.add_argument("--archive", type=parse_path, metavar="FILE", help="lfw*.tgz, or the folder it was unpacked to")
     lfw.add_argument("--pairs", type=parse_path, metavar="FILE", help="pairs.txt, or another list of its pairs")
+
+
+def run_import_records(arguments) -> None:
+    from facelib.gather.import_records import import_records
+
+    report(arguments.output, import_records(arguments.folder, arguments.output))
+
+
+def run_import_pack(arguments) -> None:
+    from facelib.gather.import_pack import import_pack
+
+    taken, pack = import_pack(arguments.file, arguments.output)
+    report(arguments.output, taken._replace(problems=taken.problems + pack.left_out))
+
+
+def run_import_folder(arguments) -> None:
+    from facelib.gather.import_folder import Table, import_folder
+
+    columns = arguments.path_column, arguments.identity_column
+    table = Table(arguments.csv, *columns) if arguments.csv else None
+    report(arguments.output, import_folder(arguments.folder, arguments.output, table))
 
 
 def run_fetch_lfw(arguments) -> None:
