@@ -76,17 +76,21 @@ def name_people(pairs) -> dict[str, str]:
     folders = {path: path.rpartition("/")[0] for path in images}
     if all((folders[pair.first] == folders[pair.second]) == pair.matched for pair in pairs):
         return folders
-    people = {path: path for path in images}
+    return link(images, [pair[:2] for pair in pairs if pair.matched])
 
-    def find(path):
-        while people[path] != path:
-            people[path] = path = people[people[path]]
-        return path
 
-    for pair in pairs:
-        if pair.matched:
-            people[find(pair.first)] = find(pair.second)
-    return {path: find(path) for path in images}
+def link(images, couples) -> dict:
+    """By image, the one that stands for all that `couples` of images link it with, directly or not."""
+    standing = {image: image for image in images}
+
+    def find(image):
+        while standing[image] != image:
+            standing[image] = image = standing[standing[image]]
+        return image
+
+    for first, second in couples:
+        standing[find(second)] = find(first)
+    return {image: find(image) for image in standing}
 
 
 def _is_missing(path):
