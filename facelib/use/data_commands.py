@@ -46,6 +46,15 @@ def add_data_commands(commands, epilog: str) -> None:
     align.add_argument("--profile", choices=sorted(PROFILES), help=place)
     align.add_argument("--face", type=parse_face, default="largest", help=FACE_HELP)
     align.set_defaults(tensorflow=True)
+    pack = command("import-pack", run_import_pack, "Test images and pairs out of a pack such as lfw.bin.")
+    pack.add_argument("file", type=parse_path, metavar="FILE", help="a pickle of InsightFace; nothing in it is run")
+    pack.add_argument("output", type=parse_path, metavar="OUT", help="a new folder, for the images and their list")
+    folder = command("import-folder", run_import_folder, "Training faces out of a folder of any names and depth.")
+    folder.add_argument("folder", type=parse_path, help="an identity is the folder that holds an image")
+    folder.add_argument("output", type=parse_path, metavar="OUT", help="a new folder, such as data/casia-webface")
+    folder.add_argument("--csv", type=parse_path, metavar="FILE", help="or a line for each image says its identity")
+    folder.add_argument("--path-column", metavar="NAME", help="default: path, file, filename, image and the like")
+    folder.add_argument("--identity-column", metavar="NAME", help="default: identity, person, name, label and the like")
 
 
 def run_import_records(arguments) -> None:
@@ -64,6 +73,21 @@ def run_align(arguments) -> None:
         config, results = read_training(arguments.profile)
         landmarks = keep_landmarks(config, results["data"], results["provenance"]["data_digest"])
     report(arguments.output, align_folder(arguments.folder, arguments.output, landmarks, arguments.face))
+
+
+def run_import_pack(arguments) -> None:
+    from facelib.gather.import_pack import import_pack
+
+    taken, pack = import_pack(arguments.file, arguments.output)
+    report(arguments.output, taken._replace(problems=taken.problems + pack.left_out))
+
+
+def run_import_folder(arguments) -> None:
+    from facelib.gather.import_folder import Table, import_folder
+
+    columns = arguments.path_column, arguments.identity_column
+    table = Table(arguments.csv, *columns) if arguments.csv else None
+    report(arguments.output, import_folder(arguments.folder, arguments.output, table))
 
 
 def list_problems(problems, most: int = 20) -> None:

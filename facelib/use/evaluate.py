@@ -8,8 +8,8 @@ import numpy as np
 
 from facelib.data import crop_check
 from facelib.data.images import SIZE
-from facelib.data.pair_images import load_pairs, measure_frame, measure_sizes
-from facelib.data.pair_list import read_pairs
+from facelib.data.packs import Pack
+from facelib.data.pair_images import list_pairs, load_pairs, measure_frame, measure_sizes
 from facelib.files import temporary_folder
 from facelib.gather.photographs import LARGEST
 from facelib.measure import intervals, lfw_protocol
@@ -19,8 +19,8 @@ from facelib.use.look import DETECT, WHOLE, find_crop
 from facelib.use.verify import BATCH, Verifier
 
 
-def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None, face=LARGEST) -> dict:
-    """Figures on the pairs of `pairs_file`, whose images are in `images_dir`.
+def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path | Pack, crop=None, face=LARGEST) -> dict:
+    """Figures on the pairs of `pairs_file`, whose images are in `images_dir`; or on those of a pack and its file.
 
     Only ``best_threshold``, ``best_accuracy`` and the folds' thresholds are chosen on these pairs.
 
@@ -87,7 +87,7 @@ def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None, 
 
 def _choose_crop(verifier, pairs_file, images_dir):
     # for all images the same, so that figures are about one way of cropping; and their place, with the size
-    listed = read_pairs(pairs_file, images_dir)
+    listed = list_pairs(pairs_file, images_dir)
     paths = sorted({path for pair in listed for path in (pair.first, pair.second)})
     sizes = measure_sizes(images_dir, paths)
     if sizes.keys() & {(SIZE, SIZE), verifier.trained.frame}:

@@ -163,7 +163,7 @@ class Verifier:
             UnreadableImageError, CropError, SizesError: see `verify`.
         """
         if crop not in (None, WHOLE, DETECT):
-            measure_frame("", [image for image in images if not isinstance(image, np.ndarray)])
+            measure_frame(Path(), [image for image in images if not isinstance(image, np.ndarray)])
         which = face if isinstance(face, tuple) else (face,) * len(images)
         found = [self.looker.look(image, crop, one) for image, one in zip(images, which, strict=True)]
         for image, seen in zip(images, found, strict=True):
