@@ -91,6 +91,7 @@ def test_likely_places_are_bounded_whatever_a_photograph_shows():
     moves, likelihoods = detector._Likeliest(everywhere)(np.zeros((1, 400, 300, 3)))
     assert likelihoods.shape == (1, 200, 150, 2)
     assert len(bboxes.generate_bounding_box(moves, likelihoods, 0.6)) == detector.PROPOSALS
+    assert isinstance(detector.load_detector().stages[0].model, detector._Likeliest)
     few = everywhere(np.zeros((1, 20, 20, 3)))
     np.testing.assert_array_equal(detector._Likeliest(lambda _: few)(None)[1], few[1])
 
