@@ -66,6 +66,12 @@ def test_what_is_no_number_is_no_face(marked, monkeypatch):
     assert find_faces(draw_photograph(300, 300)) == []
 
 
+@pytest.mark.parametrize("pixels", [np.zeros((9, 9, 3)), np.zeros((9, 9), np.uint8), np.zeros((0, 9, 3), np.uint8)])
+def test_pixels_of_another_kind_are_refused(marked, pixels):
+    with pytest.raises(UnreadableImageError, match=r"pixels are .*; expected uint8 \(height, width, 3\)"):
+        find_faces(pixels)
+
+
 # the package itself
 
 

@@ -92,6 +92,20 @@ def test_beyond_the_edges_the_pixels_at_the_edge_follow():
     assert cut_face(pixels, mark(-9000, 1e5, 1), WANTED).shape == (112, 112, 3)
 
 
+def test_a_face_of_any_size_takes_little_memory(monkeypatch):
+    """Landmarks of a detector that has gone wrong could ask for more pixels than there is memory."""
+    shapes, resize = [], Image.Image.resize
+    monkeypatch.setattr(
+        Image.Image, "resize", lambda one, *args, **more: shapes.append(one.size) or resize(one, *args, **more)
+    )
+    for size in (1, 9, 15):
+        assert cut_face(draw_photograph(900, 700), mark(450, 350, size), WANTED).shape == (112, 112, 3)
+    assert np.max(shapes) < 800
+    for size in (30, 1e9):
+        with pytest.raises(FaceError, match="its landmarks lie outside of the image"):
+            cut_face(draw_photograph(900, 700), mark(450, 350, size), WANTED)
+
+
 def test_a_face_that_is_too_small_is_refused():
     pixels = draw_photograph(300, 300)
     assert cut_face(pixels, mark(150, 150, 0.26), WANTED).shape == (112, 112, 3)
