@@ -5,14 +5,14 @@ import struct
 
 def python2_pack(images, answers):
     """A pickle of protocol 2, as cPickle writes two lists of strings and booleans."""
-    content, memo = b"\x80\x02]q\x00(", 1
+    parts, memo = [b"\x80\x02]q\x00("], 1
     for image in images:
         short = len(image) < 256
-        content += b"U" + bytes([len(image)]) if short else b"T" + struct.pack("<i", len(image))
-        content += image + (b"q" + bytes([memo]) if memo < 256 else b"r" + struct.pack("<I", memo))
+        parts += [b"U" + bytes([len(image)]) if short else b"T" + struct.pack("<i", len(image)), image]
+        parts += [b"q" + bytes([memo]) if memo < 256 else b"r" + struct.pack("<I", memo)]
         memo += 1
-    content += b"e]r" + struct.pack("<I", memo) + b"("
-    return content + b"".join(b"\x88" if answer else b"\x89" for answer in answers) + b"e\x86."
+    parts += [b"e]r" + struct.pack("<I", memo) + b"("]
+    return b"".join(parts) + b"".join(b"\x88" if answer else b"\x89" for answer in answers) + b"e\x86."
 
 
 def python2_text_pack(images, answers):

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from facelib.folders import printable
+
 INSTRUCTIONS_LIMIT = 5_000_000  # each makes an object of at most some 100 bytes, beside the strings; an array takes 20
 # what the reader below does not follow: classes and their attributes, names by number, numbers with a point
 REFUSED = (
@@ -99,8 +101,8 @@ class _Reader(pickle._Unpickler):  # that in Python: the other reserves memory f
         place = module.replace("numpy._core", "numpy.core")
         if (place, name) not in self._names:
             raise PickledError(
-                f"asks for {module}.{name}, which no list of images needs: it was not run; get the file from a source "
-                "that you trust"
+                f"asks for {printable(f'{module}.{name}'[:100])}, which no list of images needs: it was not run; get "
+                "the file from a source that you trust"
             )
         return getattr(self, self._names[place, name])
 

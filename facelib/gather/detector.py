@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from facelib.data.images import decode_whole
+from facelib.data.images import UnreadableImageError, decode_whole
 
 SIDES = (1024, 2048)  # pixels, the longer side of what is searched: the second where the first shows no face
 SMALLEST_FACE = 20  # pixels of what is searched
 PROPOSALS = 500  # of one scale, the likeliest; the package compares all of them in pairs, in memory too
-CONFIDENCE = 0.9  # below it there are hands and patterns among the faces
+CONFIDENCE = 0.9  # of what is a face; the package's own 0.8 lets more through that is none
 STAGES = {"StagePNet": "pnet.lz4", "StageRNet": "rnet.lz4", "StageONet": "onet.lz4"}
 _lock = threading.Lock()  # one search at a time: a search takes memory, and uses the cores itself
 
@@ -46,9 +46,11 @@ def find_faces(image) -> list[Face]:
         image: a path, see `images.decode_whole`; or pixels (height, width, 3) uint8 RGB.
 
     Raises:
-        UnreadableImageError: the file cannot be read. DetectorMissingError: see there.
+        UnreadableImageError: the file cannot be read, or other pixels. DetectorMissingError: see there.
     """
     pixels = image if isinstance(image, np.ndarray) else decode_whole(image)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise UnreadableImageError(f"pixels are {pixels.dtype} {pixels.shape}; expected uint8 (height, width, 3)")
     found, longest = [], max(pixels.shape[:2])
     for number, side in enumerate(SIDES):
         if found or number and longest <= SIDES[number - 1]:

@@ -41,22 +41,19 @@ def keep_landmarks(config: Config, data: str, data_digest: str) -> np.ndarray:
     if data == "drawn":
         raise LandmarksError("the model was trained on drawn faces, which have no landmarks to find")
     path = config.interim / "landmarks" / f"{digest(data_digest, IMAGES)}.npz"
-    with run_lock(config):
+    if path.exists():
         try:
             return _read(path)
-        except FileNotFoundError:
-            pass
         except DamagedCheckpointError:
             say(f"{path} is damaged: it is made again")
-        pixels = find_decoded(config.interim / "cache", data_digest)
-        landmarks, images = find_landmarks(pixels, crop_check.read_mean_face(config))
+    pixels = find_decoded(config.interim / "cache", data_digest)
+    landmarks, images = find_landmarks(pixels, crop_check.read_mean_face(config))
+    with run_lock(config):
         save_checkpoint(path, {"landmarks": [landmarks]}, {"images": images})
     return landmarks
 
 
 def _read(path):
-    if not path.exists():
-        raise FileNotFoundError
     landmarks = read_checkpoint(path)[1].get("landmarks/0", np.zeros(0))
     if landmarks.shape != (5, 2) or not np.isfinite(landmarks).all():
         raise DamagedCheckpointError(f"{path} holds no landmarks")

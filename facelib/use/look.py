@@ -1,6 +1,6 @@
 """What of an image the network sees: a face as it is, a square of it, or a face that is found."""
 
-import functools
+import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +33,7 @@ class Looker:
 
     def __init__(self, trained: Trained):
         self._trained = trained
+        self._landmarks, self._lock = None, threading.Lock()  # images are read by several threads
 
     def look(self, image, crop=None, face=LARGEST) -> Seen:
         """What the network sees of an image, by the decoder of training.
@@ -72,24 +73,28 @@ class Looker:
         Raises:
             CropError: it cannot be had; the message begins with `place`.
         """
-        if isinstance(self._landmarks, Exception):
+        landmarks = self._find_landmarks()
+        if isinstance(landmarks, Exception):
             width, height = self._trained.frame
             raise CropError(
                 f"{place}; where is the face? Only {SIZE}x{SIZE} (a face, as it is) and {width}x{height} (a frame of "
                 "the test, as LFW's) are known: give --crop left,top,side in pixels, or --whole where the whole image "
-                f"is a closely cropped face; it cannot be looked for: {self._landmarks}"
+                f"is a closely cropped face; it cannot be looked for: {landmarks}"
             )
-        return FaceCutter(self._landmarks, face)
+        return FaceCutter(landmarks, face)
 
-    @functools.cached_property
-    def _landmarks(self):
-        # where they lie in the training faces; or the error, which is the same for every image
+    def _find_landmarks(self):
+        # where they lie in the training faces; or the error, which is the same for every image; found once
         results = self._trained.results
-        try:
-            load_detector()
-            return keep_landmarks(self._trained.config, results["data"], results["provenance"]["data_digest"])
-        except (DetectorMissingError, LandmarksError) as error:
-            return error
+        with self._lock:
+            if self._landmarks is None:
+                try:
+                    load_detector()
+                    digest = results["provenance"]["data_digest"]
+                    self._landmarks = keep_landmarks(self._trained.config, results["data"], digest)
+                except (DetectorMissingError, LandmarksError) as error:
+                    self._landmarks = error
+        return self._landmarks
 
 
 def check_pixels(pixels: np.ndarray) -> np.ndarray:

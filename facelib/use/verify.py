@@ -2,6 +2,7 @@
 
 import functools
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -105,21 +106,22 @@ class Verifier:
             except UnreadableImageError as error:
                 return path, str(error).removeprefix(f"{folder / path}: ")
 
-        seen, problems, embeddings, several = [], [*found], [], []
+        seen, problems, several, faces, embeddings = [], [*found], [], [], []
         with ThreadPoolExecutor() as pool:
-            bar = iter(track(paths, "embedding", "images"))
-            for start in range(0, len(paths), BATCH):
-                good = []
-                for path, result in pool.map(attempt, paths[start : start + BATCH]):
-                    next(bar)
-                    if isinstance(result, Seen):
-                        good.append((path, result.pixels))
-                        several += [path] if len(result.faces) > 1 else []
-                    else:
-                        problems.append((path, result))
-                if good:
-                    seen += [path for path, _ in good]
-                    embeddings.append(self.embed(np.stack([pixels for _, pixels in good])))
+            blocks = (paths[start : start + BATCH] for start in range(0, len(paths), BATCH))
+            attempts = chain.from_iterable(pool.map(attempt, block) for block in blocks)
+            for path, result in track(attempts, "embedding", "images", len(paths)):
+                if not isinstance(result, Seen):
+                    problems.append((path, result))
+                    continue
+                seen.append(path)
+                faces.append(result.pixels)
+                several += [path] if len(result.faces) > 1 else []
+                if len(faces) == BATCH:
+                    embeddings.append(self.embed(np.stack(faces)))
+                    faces.clear()
+        if faces:
+            embeddings.append(self.embed(np.stack(faces)))
         if not seen:
             path, reason = problems[0]
             raise UnreadableImageError(

@@ -68,6 +68,11 @@ def test_a_name_that_is_not_needed_is_named_and_not_run(protocol, value, name):
         read_pickle(pickle.dumps([value], protocol))
 
 
+def test_a_name_that_cannot_be_shown_is_one_line():
+    with pytest.raises(PickledError, match=r"^asks for a\\x0ab\.c{96}, which no list"):
+        read_pickle(b"\x80\x04\x8c\x03a\nb\x8c\xc8" + b"c" * 200 + b"\x93.")
+
+
 @pytest.mark.parametrize("value", [{1: 2}, {3}, 0.5, frozenset()])
 def test_other_kinds_of_data_are_refused(value):
     with pytest.raises(PickledError, match="is no pickle, or one of other things than lists|asks for "):

@@ -66,6 +66,12 @@ def test_what_is_no_number_is_no_face(marked, monkeypatch):
     assert find_faces(draw_photograph(300, 300)) == []
 
 
+@pytest.mark.parametrize("pixels", [np.zeros((9, 9, 3)), np.zeros((9, 9), np.uint8), np.zeros((0, 9, 3), np.uint8)])
+def test_pixels_of_another_kind_are_refused(marked, pixels):
+    with pytest.raises(UnreadableImageError, match=r"pixels are .*; expected uint8 \(height, width, 3\)"):
+        find_faces(pixels)
+
+
 # the package itself
 
 
@@ -91,6 +97,7 @@ def test_likely_places_are_bounded_whatever_a_photograph_shows():
     moves, likelihoods = detector._Likeliest(everywhere)(np.zeros((1, 400, 300, 3)))
     assert likelihoods.shape == (1, 200, 150, 2)
     assert len(bboxes.generate_bounding_box(moves, likelihoods, 0.6)) == detector.PROPOSALS
+    assert isinstance(detector.load_detector().stages[0].model, detector._Likeliest)
     few = everywhere(np.zeros((1, 20, 20, 3)))
     np.testing.assert_array_equal(detector._Likeliest(lambda _: few)(None)[1], few[1])
 

@@ -9,6 +9,7 @@ from conftest import write_image
 from record_files import write_records
 
 from facelib.data.faces import load_faces
+from facelib.data.identities import read_identities
 from facelib.data.recordio import RecordsError
 from facelib.gather.import_records import import_records
 
@@ -48,6 +49,7 @@ def test_records_that_are_read_in_place_give_the_same_faces_as_the_imported_fold
     assert np.array_equal(in_place.table.labels, imported.table.labels)
     assert np.array_equal(in_place.pixels[:], imported.pixels[:]) and in_place.digest == imported.digest
     assert np.array_equal(in_place.contents, imported.contents) and np.array_equal(in_place.files, imported.files)
+    assert read_identities(tmp_path / "out").unread == ()  # not even the manifest
     assert in_place.problems == imported.problems != () and in_place.duplicates == imported.duplicates
 
 

@@ -26,7 +26,7 @@ def verifier(trained_project, monkeypatch):
     verifier = load_verifier("smoke", traced=False)
     monkeypatch.setattr(detector, "load_detector", MarkedFaces)
     for one in (verifier, load_verifier("smoke")):
-        monkeypatch.setitem(one.looker.__dict__, "_landmarks", WANTED)
+        monkeypatch.setattr(one.looker, "_landmarks", WANTED)
     return verifier
 
 
@@ -75,7 +75,7 @@ def test_which_of_several_is_asked_for(verifier, photographs, capsys):
     ("name", "face", "reason"),
     [
         ("none", "largest", "no face is found; is one there, upright, lit, and not cut off?"),
-        ("equal", "largest", "2 faces are found, and number 1, 2 from the left are equally large: say which one"),
+        ("equal", "largest", "2 faces are found, and number 1, 2 from the left are about equally large: say which one"),
         ("two", 3, "there is no face number 3: 2 faces are found"),
         ("small", "largest", r"the face is too small: 4\dx4\d pixels; at least 56x56"),
     ],
