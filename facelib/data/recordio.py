@@ -161,4 +161,4 @@ def _join_parts(place, name, offset):
             raise RecordsError(f"{name} is truncated: {REMEDY}")
         if flag in (WHOLE, LAST):
             return MAGIC.to_bytes(4, "little").join(parts)
-        offset, expected = offset + WORDS.size + -(-length // 4) * 4, (MIDDLE, LAST)
+        offset, expected = offset + WORDS.size + length, (MIDDLE, LAST)  # but of the last, lengths are multiples of 4

@@ -120,7 +120,7 @@ def _collect(staging, target, source, entries, identities):
         shutil.rmtree(staging)
         raise IntakeError(printable(f"{source.path}: nothing in it can be imported{reason}"))
     _write_manifest(staging, source, identities)
-    os.sync()
+    os.sync()  # after a loss of power too, a folder of that name is whole
     os.rename(staging, target)
     (target / JOURNAL).unlink()
     return Taken(files, size, tuple(problems))
