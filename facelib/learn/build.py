@@ -53,8 +53,9 @@ def load_split(config: Config) -> Split:
         NoFacesError: no faces, or too few. SharedImagesError: a content in training and validation.
     """
     faces = load_faces(
-        config.faces / TRAINING_FOLDER, config.interim / "cache", config.identities_limit, config.images_limit
-    )
+        config.faces / TRAINING_FOLDER, config.interim / "cache", config.identities_limit, config.images_limit,
+        config.exclude,
+    )  # fmt: skip
     training, validation = split_identities(faces.table.labels, config.validation_share, config.seed)
     require_disjoint(faces.side("training images", training), faces.side("validation images", validation))
     limits = (config.validation_images, config.seed, config.validation_pairs_limit)
