@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from facelib.config import PROFILES
 from facelib.folders import printable
 
 
@@ -24,6 +25,25 @@ def add_data_commands(commands, epilog: str) -> None:
         added = kinds.add_parser(name, help=text, description=text, epilog=epilog)
         added.set_defaults(run=run, tensorflow=False)
         return added
+
+    audit = command("audit", run_audit, "Look for copies, wrong labels, and test people in training.")
+    audit.set_defaults(tensorflow=True)
+    audit.add_argument("--profile", default="laptop", choices=sorted(PROFILES), help="whose network takes part")
+    audit.add_argument("--data", default="", metavar="FOLDER", help="as DATA of make all")
+    audit.add_argument("--names", type=parse_path, metavar="FILE", help="lines `id name` of the training identities")
+    audit.add_argument("--exclude", type=parse_path, metavar="FILE", help="exclusion list; look at the others only")
+
+
+def run_audit(arguments) -> None:
+    from facelib.use.audit import LIST, PAGE, audit
+
+    done = audit(arguments.profile, arguments.data, arguments.names, arguments.exclude)
+    for title, count in done.counts.items():
+        print(f"{count:7,}  {title}")
+    if not done.trained:
+        print(f"No network of profile {arguments.profile}: labels were not looked at; make all trains one")
+    print(f"{printable(done.folder / PAGE)}: to look through")
+    print(f'{printable(done.folder / LIST)}: {done.excluded:,} images to exclude; make all SET="exclude=FILE"')
 
 
 def list_problems(problems, most: int = 20) -> None:
