@@ -23,7 +23,7 @@ AT_LEAST_ONE = (
 )  # fmt: skip
 
 # settings that leave the weights of the network as they are, and what the names of others of the kind begin with
-INDECISIVE = ("profile", "data", "test_crop", "comparison_steps", "sizes_steps", "texture_", "rareness_")
+INDECISIVE = ("profile", "data", "exclude", "test_crop", "comparison_steps", "sizes_steps", "texture_", "rareness_")
 
 # The named configurations: what each changes of the defaults in `Config`.
 # fmt: off
@@ -93,6 +93,7 @@ class Config:
     identities_limit: int = 8000
     images_limit: int = 50  # per identity
     training_identities: int = 0  # train on so many of those that are not held out, drawn at random; 0: on all
+    exclude: str = ""  # CSV file of training images that are left out, see `data.exclusion`; relative to the project
     align: bool = True  # each face onto the mean face, see `face_alignment`
     test_crop: tuple = ()  # left, top, side of the square in a test frame; (): see `data.test_crop`
     validation_share: float = 0.12  # of the identities, held out from training
@@ -199,6 +200,8 @@ def load_config(profile: str = "laptop", data: str = "", overrides: str = "") ->
         raise ConfigError(f"unknown profile {profile!r}; choose one of {', '.join(PROFILES)}")
     data = _find_data(data)
     settings = ({} if data else DRAWN) | PROFILES[profile] | _parse(overrides)
+    if settings.get("exclude"):
+        settings["exclude"] = _find_exclusion(settings["exclude"])
     return _check(Config(profile, data, **settings))
 
 
@@ -217,6 +220,13 @@ def _find_data(data: str) -> str:
         if not (folder / name).exists():
             raise ConfigError(f"{folder} holds no {name}; the layout is described in data/README.md")
     return str(folder)
+
+
+def _find_exclusion(name: str) -> str:
+    file = (ROOT / Path(name).expanduser()).resolve()
+    if not file.is_file():
+        raise ConfigError(f"exclude={name}: no file at {file}; name a list that `data audit` wrote, or one like it")
+    return str(file)
 
 
 def _parse(overrides: str) -> dict:

@@ -78,8 +78,11 @@ def run_lock(config: Config):
 
 
 def portable(config: Config) -> dict:
-    """The settings that results record: all but the place of the data, which differs between machines."""
-    return {key: value for key, value in dataclasses.asdict(config).items() if key != "data"}
+    """The settings that results record: all but the places of data and exclusion list, which differ between machines.
+
+    What lies there takes part in the digest of the data.
+    """
+    return {key: value for key, value in dataclasses.asdict(config).items() if key not in ("data", "exclude")}
 
 
 def _plain(value):

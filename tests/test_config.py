@@ -259,3 +259,12 @@ def test_a_crop_is_a_square_or_nothing(crop):
         ConfigError, match=r"^test_crop=.* must be \(left, top, side\) in pixels, or \(\) to have it found"
     ):
         load_config("smoke", "drawn", f"test_crop={crop}")
+
+
+def test_an_exclusion_list_is_found_from_the_project_and_named_where_it_is_missing(project):
+    assert load_config("smoke", "drawn").exclude == ""
+    (project / "data").mkdir()
+    (project / "data" / "list.csv").write_text("path\n")
+    assert load_config("smoke", "drawn", "exclude=data/list.csv").exclude == str(project / "data" / "list.csv")
+    with pytest.raises(ConfigError, match=f"exclude=data: no file at {project}/data; name a list that"):
+        load_config("smoke", "drawn", "exclude=data")

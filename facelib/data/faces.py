@@ -6,7 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from facelib.config import Config
 from facelib.data.duplicates import Duplicates, Side, name_duplicates, resolve
+from facelib.data.exclusion import read_exclusion
 from facelib.data.identities import Faces, NoFacesError, read_identities, take
 from facelib.data.images import SIZE, load_images
 from facelib.data.pixels import checksum, keep_pixels, write_pixels
@@ -58,7 +60,8 @@ class DecodedFaces(NamedTuple):
     files: np.ndarray  # (n, 16) uint8, digests of the files
     problems: tuple[tuple[str, str], ...]  # path and reason of what cannot be read, left out above
     duplicates: Duplicates  # left out above as well
-    digest: str  # of the content of all that was decoded
+    excluded: int  # images that the exclusion list leaves out
+    digest: str  # of the content of all that was decoded, and of which of it is excluded
 
     def side(self, name: str, mask=slice(None)) -> Side:
         """The images of `mask` (n,), or all, as `duplicates.require_disjoint` takes them."""
@@ -66,25 +69,39 @@ class DecodedFaces(NamedTuple):
         return Side(name, paths, (self.contents[mask], self.files[mask]))
 
 
-def load_faces(folder: Path, cache_folder: Path, identities_limit=None, images_limit=None) -> DecodedFaces:
+def load_training_faces(config: Config) -> DecodedFaces:
+    """The faces that `config` trains on, decoded into its cache; errors as in `load_faces`."""
+    limits = (config.identities_limit, config.images_limit)
+    return load_faces(config.training, config.interim / "cache", *limits, config.exclude)
+
+
+def load_faces(
+    folder: Path, cache_folder: Path, identities_limit=None, images_limit=None, exclude: Path | str = ""
+) -> DecodedFaces:
     """Read ``folder/<identity>/<image>``, or records, and decode them, or take them from the cache in `cache_folder`.
 
-    What cannot be read is left out, then duplicates (see `duplicates.resolve`), then what exceeds the limits; so the
-    limits count images that are used. All images of the identities up to the last one that is needed are decoded.
+    What cannot be read is left out, then what is excluded, then duplicates (see `duplicates.resolve`), then what
+    exceeds the limits; so the limits count images that are used. All images of the identities up to the last one that
+    is needed are decoded, excluded ones too: another list takes the same cache.
 
     Args:
         identities_limit: number of identities to choose, the first in order. images_limit: most images of each.
+        exclude: file of the exclusion list, see `exclusion.read_exclusion`; none where it is empty.
 
     Raises:
         NoFacesError: the folder is missing, empty, or none of its images can be used.
         RecordsError: it holds records that cannot be used.
+        ExclusionError: the exclusion list cannot be used.
     """
     listed, _, problems = read_identities(folder)
-    parts, rows, contents, found = _decode(folder, cache_folder, listed, identities_limit or len(listed.names))
+    wanted = ~read_exclusion(exclude, folder, listed.paths) if exclude else np.ones(len(listed.paths), bool)
+    limit = identities_limit or len(listed.names)
+    parts, places, contents, found = _decode(folder, cache_folder, listed, wanted, limit)
+    rows = np.flatnonzero(np.concatenate([part.readable for part in parts]))[places]
     problems += tuple(problem for part in parts for problem in part.problems)
     if not found.kept.any():
-        reason = "used; all occur under two identities"
-        if not len(rows):
+        reason = "used; all occur under two identities" + (", or are excluded" if exclude else "")
+        if not len(rows) and problems:
             reason = "read; " + ": ".join(map(printable, problems[0]))
         raise NoFacesError(f"{printable(folder)}: none of {len(listed.paths)} images can be {reason}")
     kept = np.flatnonzero(found.kept)
@@ -93,21 +110,23 @@ def load_faces(folder: Path, cache_folder: Path, identities_limit=None, images_l
     chosen[rows[kept]] = True
     table = take(listed, chosen)
     pixels = [part.pixels for part in parts]
-    whole = len(parts) == 1 and len(kept) == len(rows)
+    whole = len(parts) == 1 and len(kept) == len(parts[0].pixels)
+    excluded = [listed.paths[row] for row in np.flatnonzero(~wanted)]
     return DecodedFaces(
         table,
-        pixels[0] if whole else ChosenRows(pixels, kept),
+        pixels[0] if whole else ChosenRows(pixels, places[kept]),
         contents[kept],
-        np.concatenate([part.files for part in parts])[kept],
+        np.concatenate([part.files for part in parts])[places[kept]],
         problems,
         name_duplicates(found, [listed.paths[row] for row in rows], listed.names),
-        parts[0].digest if len(parts) == 1 else digest([part.digest for part in parts]),
+        len(excluded),
+        parts[0].digest if len(parts) == 1 and not excluded else digest([part.digest for part in parts], *excluded),
     )
 
 
-def _decode(folder, cache_folder, listed, limit):
-    # Decodes identities until `limit` of them have an image that stays. Gives their images in one or more parts, the
-    # rows of `listed` (n,) that could be read, their contents (n, 16), and what stays of them.
+def _decode(folder, cache_folder, listed, wanted, limit):
+    # Decodes identities until `limit` of them have an image that stays. Gives their images in one or more parts; the
+    # places in those of what is `wanted`, (n,), with the contents (n, 16); and what stays of that.
     ends = np.cumsum(np.bincount(listed.labels))  # of the rows of each identity
     images = open_images(folder)
     limit = missing = min(limit, len(ends))
@@ -116,10 +135,11 @@ def _decode(folder, cache_folder, listed, limit):
         start, done = ends[done - 1] if done else 0, min(done + missing, len(ends))
         parts.append(load_images(images, listed.paths[start : ends[done - 1]], cache_folder))
         rows = np.flatnonzero(np.concatenate([part.readable for part in parts]))
-        contents = np.concatenate([part.contents for part in parts])
+        places = np.flatnonzero(wanted[rows])
+        rows, contents = rows[places], np.concatenate([part.contents for part in parts])[places]
         found = resolve(listed.labels[rows], contents)
         missing = min(limit - len(np.unique(listed.labels[rows[found.kept]])), len(ends) - done)
-    return parts, rows, contents, found
+    return parts, places, contents, found
 
 
 def _place(labels):

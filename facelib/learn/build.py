@@ -14,7 +14,7 @@ from facelib.config import INDECISIVE, Config
 from facelib.data.dataset import build_batches
 from facelib.data.duplicates import require_disjoint
 from facelib.data.face_alignment import FaceAlignment, fit_alignment
-from facelib.data.faces import DecodedFaces, Pixels, align_faces, load_faces
+from facelib.data.faces import DecodedFaces, Pixels, align_faces, load_training_faces
 from facelib.data.identities import NoFacesError, dense_labels, draw_identities, split_identities
 from facelib.data.sampler import Sampler, validation_pairs
 from facelib.learn.cross_batch_memory import CrossBatchMemory
@@ -52,7 +52,7 @@ def load_split(config: Config) -> Split:
     Raises:
         NoFacesError: no faces, or too few. SharedImagesError: a content in training and validation.
     """
-    faces = load_faces(config.training, config.interim / "cache", config.identities_limit, config.images_limit)
+    faces = load_training_faces(config)
     training, validation = split_identities(faces.table.labels, config.validation_share, config.seed)
     require_disjoint(faces.side("training images", training), faces.side("validation images", validation))
     limits = (config.validation_images, config.seed, config.validation_pairs_limit)

@@ -43,7 +43,8 @@ def write_stamp(target: Path, profile: str, data: str, overrides: str) -> tuple[
     config = load_config(profile, data, overrides)
     files = [] if config.drawn else list_files(config.faces)
     listing = hashlib.sha256(json.dumps(files).encode()).hexdigest()
-    settings = {"profile": profile, "data": config.data, "set": overrides.split()}
+    excluded = hashlib.sha256(Path(config.exclude).read_bytes()).hexdigest() if config.exclude else ""
+    settings = {"profile": profile, "data": config.data, "set": overrides.split(), "exclude": excluded}
     content = json.dumps({**settings, "threads": os.environ["FACELIB_THREADS"], "listing": listing}) + "\n"
     changed = not target.exists() or target.read_bytes() != content.encode()
     if changed:

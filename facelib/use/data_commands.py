@@ -59,6 +59,12 @@ def add_data_commands(commands, epilog: str) -> None:
     align.add_argument("--profile", choices=sorted(PROFILES), help=place)
     align.add_argument("--face", type=parse_face, default="largest", help=FACE_HELP)
     align.set_defaults(tensorflow=True)
+    audit = command("audit", run_audit, "Look for copies, wrong labels, and test people in training.")
+    audit.set_defaults(tensorflow=True)
+    audit.add_argument("--profile", default="laptop", choices=sorted(PROFILES), help="whose network takes part")
+    audit.add_argument("--data", default="", metavar="FOLDER", help="as DATA of make all")
+    audit.add_argument("--names", type=parse_path, metavar="FILE", help="lines `id name` of the training identities")
+    audit.add_argument("--exclude", type=parse_path, metavar="FILE", help="exclusion list; look at the others only")
 
 
 def run_import_records(arguments) -> None:
@@ -102,6 +108,18 @@ def run_align(arguments) -> None:
         config, results = read_training(arguments.profile)
         landmarks = keep_landmarks(config, results["data"], results["provenance"]["data_digest"])
     report(arguments.output, align_folder(arguments.folder, arguments.output, landmarks, arguments.face))
+
+
+def run_audit(arguments) -> None:
+    from facelib.use.audit import LIST, PAGE, audit
+
+    done = audit(arguments.profile, arguments.data, arguments.names, arguments.exclude)
+    for title, count in done.counts.items():
+        print(f"{count:7,}  {title}")
+    if not done.trained:
+        print(f"No network of profile {arguments.profile}: labels were not looked at; make all trains one")
+    print(f"{printable(done.folder / PAGE)}: to look through")
+    print(f'{printable(done.folder / LIST)}: {done.excluded:,} images to exclude; make all SET="exclude=FILE"')
 
 
 def list_problems(problems, most: int = 20) -> None:

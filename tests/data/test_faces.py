@@ -160,3 +160,40 @@ def test_chosen_rows_hold_no_pixels(tmp_path):
     assert chosen[5:9].shape == (4, 112, 112, 3)
     assert tracemalloc.get_traced_memory()[1] < 2_000_000
     tracemalloc.stop()
+
+
+# the exclusion list
+
+
+def write_list(file, *paths):
+    file.write_text("path,reason\n" + "".join(f"{path},why\n" for path in paths))
+    return file
+
+
+def test_excluded_images_are_left_out_before_duplicates_and_limits(write_faces, tmp_path):
+    folder = write_faces(tmp_path / "faces", {"1": 3, "2": 1, "3": 2, "4": 1})
+    shutil.copy(folder / "1/000.jpeg", folder / "1/003.jpeg")  # what repeats an excluded image is used
+    (folder / "3/000.jpeg").write_bytes(b"no image")
+    listed = write_list(tmp_path / "list.csv", "1/000.jpeg", "1/001.jpeg", "2/000.jpeg")
+    faces = load_faces(folder, tmp_path / "cache", identities_limit=2, images_limit=2, exclude=listed)
+    assert faces.table.paths == ("1/002.jpeg", "1/003.jpeg", "3/001.jpeg")
+    assert (faces.table.names, faces.excluded, faces.duplicates.left_out) == (("1", "3"), 3, 0)
+    check_rows(faces, folder)
+    with pytest.raises(
+        NoFacesError, match="none of 4 images can be used; all occur under two identities, or are excluded"
+    ):
+        every = write_list(tmp_path / "list.csv", *(f"1/00{number}.jpeg" for number in range(4)))
+        load_faces(write_faces(tmp_path / "one", {"1": 4}), tmp_path / "cache", exclude=every)
+
+
+def test_what_is_excluded_takes_part_in_the_digest_and_where_the_list_lies_does_not(write_faces, tmp_path):
+    folder = write_faces(tmp_path / "faces", {"1": 3, "2": 2})
+
+    def digest(*paths, name="list.csv"):
+        return load_faces(folder, tmp_path / "cache", exclude=write_list(tmp_path / name, *paths)).digest
+
+    whole = load_faces(folder, tmp_path / "cache")
+    assert digest() == whole.digest and whole.excluded == 0
+    assert digest("1/000.jpeg", "2/000.jpeg") == digest("2/000.jpeg", "1/000.jpeg", name="other.csv")
+    assert len({whole.digest, digest("1/000.jpeg"), digest("1/001.jpeg"), digest("1/000.jpeg", "2/000.jpeg")}) == 4
+    assert len([*(tmp_path / "cache").iterdir()]) == 1  # decoded once

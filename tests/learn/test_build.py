@@ -522,7 +522,7 @@ def test_fewer_training_identities_leave_validation_and_mean_face_as_they_are(co
 
 def test_a_content_in_training_and_validation_is_an_error(configure, monkeypatch):
     """Duplicates are left out before the split, so it takes faces that somebody did not look at."""
-    config, load = configure(), build.load_faces
+    config, load = configure(), build.load_training_faces
 
     def careless(*arguments):
         faces = load(*arguments)
@@ -530,6 +530,6 @@ def test_a_content_in_training_and_validation_is_an_error(configure, monkeypatch
         contents[1::2] = contents[::2][: len(contents[1::2])]
         return faces._replace(contents=contents[np.random.default_rng(0).permutation(len(contents))])
 
-    monkeypatch.setattr(build, "load_faces", careless)
+    monkeypatch.setattr(build, "load_training_faces", careless)
     with pytest.raises(SharedImagesError, match="among training images and among validation images.*jpeg and .*jpeg"):
         build.load_split(config)

@@ -515,6 +515,11 @@ def test_stamp_is_rewritten_only_when_something_changed(tmp_path, faces):
     assert changed() and not changed()
     assert changed(overrides="gamma=32") and not changed(overrides=" gamma=32 ")
     assert changed(data="drawn") and not changed(data="drawn")
+    (tmp_path / "list.csv").write_text("path\n")
+    excluding = {"overrides": f"exclude={tmp_path}/list.csv"}
+    assert changed(**excluding) and not changed(**excluding)
+    (tmp_path / "list.csv").write_text("path\n7/a.jpeg\n")
+    assert changed(**excluding) and not changed(**excluding)
 
 
 def test_stamp_changes_with_records_in_the_place_of_the_training_folder(tmp_path, faces):
