@@ -10,7 +10,7 @@ import numpy as np
 
 from facelib.config import Config, load_config
 from facelib.data.drawn import draw_faces
-from facelib.data.faces import ChosenRows, load_faces
+from facelib.data.faces import ChosenRows, load_training_faces
 from facelib.data.identities import split_identities
 from facelib.data.pair_images import load_test_pairs
 from facelib.data.test_crop import find_test_crop
