@@ -42,7 +42,7 @@ class FaceCutter:
 
     def __init__(self, landmarks: np.ndarray, which=LARGEST):
         self._landmarks, self._which = landmarks, which
-        self.several = []  # the number of faces in each image that showed several
+        self.several = []  # the number of faces in each image of whose several faces one was taken
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         return self.take(pixels).pixels
@@ -57,10 +57,10 @@ class FaceCutter:
             FaceError: no face, no such face, two that are equally large, or one that is too small.
         """
         faces = find_faces(pixels)
-        if len(faces) > 1:
-            self.several.append(len(faces))
         number = choose_face(faces, self._which)
         face = cut_face(pixels, faces[number - 1].landmarks, self._landmarks)
+        if len(faces) > 1:
+            self.several.append(len(faces))
         return Taken(face, tuple(faces), number)
 
 
