@@ -86,5 +86,5 @@ def render_exclusion(excluded) -> bytes:
     for path, reason, score, other in excluded:
         if path not in seen:
             seen.add(path)
-            writer.writerow([path, printable(reason), f"{score:.3f}", other])
+            writer.writerow([path, printable(reason), "" if score is None else f"{score:.3f}", other])
     return content.getvalue().encode("utf-8", "surrogateescape")

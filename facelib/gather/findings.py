@@ -52,8 +52,8 @@ class Exclusion(NamedTuple):
 
     path: str
     reason: str
-    score: float
-    other: str
+    score: float | None  # likeness, cosine or suspicion; None where there is none
+    other: str  # path of another image that says so; empty where there is none
 
 
 def find_copies(material: Material, found: NearDuplicates, fit: label_faults.Fit | None):
@@ -64,9 +64,10 @@ def find_copies(material: Material, found: NearDuplicates, fit: label_faults.Fit
     """
     count, excluded = len(material.labels), []
     kinds: dict[str, list[Finding]] = {"test": [], "two": [], "one": []}
-    repeats = find_repeats(material.labels, _within(found, count))
-    for row, stays in sorted(repeats.items()):
-        excluded.append(Exclusion(material.paths[row], "repeats an image of its identity", 1, material.paths[stays]))
+    for row, (stays, likeness) in sorted(find_repeats(material.labels, found).items()):
+        excluded.append(
+            Exclusion(material.paths[row], "repeats an image of its identity", likeness, material.paths[stays])
+        )
     for (one, other), likeness in zip(found.pairs.tolist(), found.likeness.tolist(), strict=True):
         if one >= count:
             continue
@@ -94,11 +95,6 @@ def find_copies(material: Material, found: NearDuplicates, fit: label_faults.Fit
     return sections, excluded
 
 
-def _within(found, count):
-    kept = (found.pairs < count).all(axis=1)
-    return NearDuplicates(found.pairs[kept], found.likeness[kept])
-
-
 def _wrong_of_two(one, other, fit):
     pairs = [(one, other), (other, one)]
     if fit is None:
@@ -119,7 +115,9 @@ def find_named(material: Material, names: dict | None):
         test = np.flatnonzero(material.people == person)[:SHOWN] + len(material.labels)
         findings.append(Finding(f"{folder} is {person}.", material.some(labels[folder]) + material.show(test)))
         rows = np.flatnonzero(material.labels == labels[folder])
-        excluded += [Exclusion(material.paths[row], f"shows the test person {person}", 1, "") for row in rows]
+        excluded += [
+            Exclusion(material.paths[row], f"has the name of the test person {person}", None, "") for row in rows
+        ]
     words = "Training folders, or names in the list of names, that are names of test people. All images are excluded."
     return Section("Test people among the training identities, by name", words, findings), excluded
 

@@ -125,12 +125,13 @@ def find_alike(labels: np.ndarray, embeddings: np.ndarray, count: int) -> tuple[
     size = max(2 * BLOCK // max(len(embeddings), 1), 1)
     for start in track(range(0, len(embeddings), size), "comparing faces", "blocks", delay=1):
         products = embeddings[start : start + size] @ embeddings[start:].T
-        products[labels[start : start + size, None] == labels[start:]] = -2
-        if start == 0 and products.size > 2 * count:  # in the first block a pair can be there twice
-            floor = np.partition(products, -2 * count, axis=None)[-2 * count]
-        rows, others = np.nonzero(products >= max(floor, -1.5))
-        later = others > rows
-        rows, others = rows[later], others[later]
+        if start == 0:  # for a first floor; a pair can be there twice
+            products[labels[:size, None] == labels] = -2
+            if products.size > 2 * count:
+                floor = max(floor, np.partition(products, -2 * count, axis=None)[-2 * count])
+        rows, others = np.nonzero(products >= floor)
+        kept = (others > rows) & (labels[start + rows] != labels[start + others])
+        rows, others = rows[kept], others[kept]
         pairs = np.concatenate([pairs, np.stack([rows, others], axis=1) + start])
         cosines = np.concatenate([cosines, products[rows, others]])
         if len(cosines) > count:

@@ -101,24 +101,25 @@ def sort_copies(labels: np.ndarray, found: NearDuplicates) -> Copies:
     return Copies(tested, inside[~same], inside[same])
 
 
-def find_repeats(labels: np.ndarray, found: NearDuplicates) -> dict[int, int]:
-    """Rows that repeat another row of their identity with a likeness of at least `SAME`, each with the one that stays.
+def find_repeats(labels: np.ndarray, found: NearDuplicates) -> dict[int, tuple[int, float]]:
+    """Rows that repeat another row of their identity, each with the one that stays and the likeness that says so.
 
-    Of photographs that are connected by such pairs the first row stays.
+    Of photographs that are connected by a likeness of at least `SAME` the first row stays.
 
     Args:
-        labels: (n,) int, identity of each row.
+        labels: (n,) int, identity of each training image; rows from n on are not looked at.
     """
     first: dict[int, int] = {}
+    told: dict[int, float] = {}
 
     def root(row):
         while row in first:
             row = first[row]
         return row
 
-    for one, other in found.pairs[found.likeness >= SAME].tolist():
-        if labels[one] == labels[other]:
+    for (one, other), likeness in zip(found.pairs.tolist(), found.likeness.tolist(), strict=True):
+        if likeness >= SAME and other < len(labels) and labels[one] == labels[other]:
             low, high = sorted((root(one), root(other)))
             if low != high:
-                first[high] = low
-    return {row: root(row) for row in first}
+                first[high], told[high] = low, likeness
+    return {row: (root(row), told[row]) for row in first}

@@ -67,7 +67,7 @@ def find_near(hashes: np.ndarray) -> np.ndarray:
     certain, since one word then differs in one bit at most (the idea of Norouzi, Punjani & Fleet 2012, "Fast search in
     Hamming space with multi-index hashing"); with 8 it is very likely. Where more than `REACH` hashes share a key, each
     is compared with those that follow it in the order of their other bits: copies of one image stay connected. Of more
-    than `PAIRS_LIMIT` pairs the nearest are kept. Memory is 200 bytes an image, and 32 MB.
+    than `PAIRS_LIMIT` pairs the nearest are kept, so that memory is bounded.
 
     Args:
         hashes: (n, s) uint64, see `hash_images`.

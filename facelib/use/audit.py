@@ -27,6 +27,7 @@ from facelib.use.load import Trained, load_trained
 PAGE, LIST, RECORD = "index.html", "exclude.csv", "audit.json"
 BATCH = 256  # images embedded between two signs of progress
 FACES = "This page shows photographs of people: keep it to yourself, and do not publish it."
+UNTRAINED = "No network has been trained for this profile, so labels were not looked at: make all trains one."
 UNKNOWN = (
     "The network was trained on other faces than these. Where it has seen some of them, the lines that are drawn by "
     "held-out identities can be wrong."
@@ -43,7 +44,7 @@ class Audit(NamedTuple):
     folder: Path  # holds PAGE, LIST and RECORD
     counts: dict[str, int]  # findings by the title of their section
     excluded: int  # lines of the exclusion list
-    trained: bool  # whether a trained network took part
+    notes: tuple[str, ...]  # what the findings cannot be relied on for
 
 
 def audit(profile: str, data: str = "", names: Path | None = None, exclude: Path | None = None) -> Audit:
@@ -83,15 +84,15 @@ def audit(profile: str, data: str = "", names: Path | None = None, exclude: Path
     unreadable = [findings.Finding(f"{path}: {reason}", ()) for path, reason in unreadable]
     sections.append(findings.Section("Files that cannot be read", "They take part in nothing.", unreadable))
     content = render_exclusion(excluded)
-    introduction = _introduce(config, trained, faces, test)
-    page = render_page(sections, pixels, introduction, "" if config.drawn else FACES)
+    notes = _note(trained, faces)
+    page = render_page(sections, pixels, [*_introduce(faces, test), *notes], "" if config.drawn else FACES)
     counts = {section.title: len(section.findings) for section in sections}
     lines = len({exclusion.path for exclusion in excluded})
     record = {"list": hashlib.sha256(content).hexdigest(), "findings": counts, "excluded": lines}
     publish(config, folder / RECORD, json.dumps(record, indent=2) + "\n")
     publish(config, folder / LIST, content)
     publish(config, folder / PAGE, page)
-    return Audit(folder, counts, lines, trained is not None)
+    return Audit(folder, counts, lines, notes)
 
 
 def _refuse_edited(folder):
@@ -137,20 +138,18 @@ def _embed(trained, pixels):
     return np.concatenate([embedder(pixels[start : start + BATCH]) for start in starts])
 
 
-def _introduce(config, trained, faces, test):
-    paragraphs = [
+def _note(trained, faces):
+    if trained is None:
+        return (UNTRAINED,)
+    return () if trained.results["provenance"]["data_digest"] == faces.digest else (UNKNOWN,)
+
+
+def _introduce(faces, test):
+    return [
         f"{len(faces.pixels):,} training images of {len(faces.table.names):,} identities and {len(test.readable):,} "
         f"test images. Left out before: {faces.excluded:,} that were excluded, and {faces.duplicates.left_out:,} exact "
         "duplicates, which notebook 01 lists.",
         f"{LIST}, beside this page, lists what is near certain; look through it, and edit it: remove lines, or add "
-        f'paths. Then copy it, for example to data/{LIST}, and train without these images: make all '
+        f"paths. Then copy it, for example to data/{LIST}, and train without these images: make all "
         f'SET="exclude=data/{LIST}".',
-    ]  # fmt: skip
-    if trained is None:
-        paragraphs.append(
-            "No network has been trained for this profile, so labels were not looked at: run make all, then the audit "
-            "again."
-        )
-    elif trained.results["provenance"]["data_digest"] != faces.digest:
-        paragraphs.append(UNKNOWN)
-    return paragraphs
+    ]

@@ -116,10 +116,10 @@ def run_audit(arguments) -> None:
     done = audit(arguments.profile, arguments.data, arguments.names, arguments.exclude)
     for title, count in done.counts.items():
         print(f"{count:7,}  {title}")
-    if not done.trained:
-        print(f"No network of profile {arguments.profile}: labels were not looked at; make all trains one")
+    for note in done.notes:
+        print(f"note: {note}", file=sys.stderr)
     print(f"{printable(done.folder / PAGE)}: to look through")
-    print(f'{printable(done.folder / LIST)}: {done.excluded:,} images to exclude; make all SET="exclude=FILE"')
+    print(f"{printable(done.folder / LIST)}: {done.excluded:,} images to exclude")
 
 
 def list_problems(problems, most: int = 20) -> None:

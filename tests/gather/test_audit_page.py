@@ -56,9 +56,15 @@ def test_the_banner_is_there_only_where_it_is_given(page):
 def test_the_exclusion_list_is_read_back_with_each_path_once(tmp_path):
     paths = ("1/a, b.png", "2/\udce9.png", "3/c.png")
     excluded = [Exclusion(path, "is a test image", 0.98765, "T/1.jpg") for path in paths[:2]]
-    content = render_exclusion([*excluded, Exclusion(paths[0], "fits 9 better", 0.5, "")])
+    content = render_exclusion(
+        [*excluded, Exclusion(paths[0], "fits 9 better", 0.5, ""), Exclusion(paths[2], "why", None, "")]
+    )
+    assert content.decode("utf-8", "surrogateescape").splitlines()[::3] == [
+        "path,reason,score,other path",
+        "3/c.png,why,,",
+    ]
     assert content.decode("utf-8", "surrogateescape").splitlines()[:2] == [
         "path,reason,score,other path", '"1/a, b.png",is a test image,0.988,T/1.jpg'
     ]  # fmt: skip
     (tmp_path / "exclude.csv").write_bytes(content)
-    assert read_exclusion(tmp_path / "exclude.csv", tmp_path, paths).tolist() == [True, True, False]
+    assert read_exclusion(tmp_path / "exclude.csv", tmp_path, paths).tolist() == [True, True, True]

@@ -61,4 +61,5 @@ def test_of_connected_copies_the_first_of_the_identity_stays():
     pairs = np.array([[4, 6], [2, 4], [0, 1], [6, 7], [3, 5]])
     likeness = np.float32([0.99, 0.95, 0.9, 0.9, 0.7])
     labels = np.array([0, 1, 2, 2, 2, 2, 2, 3])
-    assert find_repeats(labels, NearDuplicates(pairs, likeness)) == {4: 2, 6: 2}
+    found = find_repeats(labels, NearDuplicates(pairs, likeness))
+    assert found == {4: (2, pytest.approx(0.95)), 6: (2, pytest.approx(0.99))}

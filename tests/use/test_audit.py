@@ -12,7 +12,7 @@ from PIL import Image
 from facelib import config as config_module
 from facelib.config import PAIRS_FILE, TEST_FOLDER, TRAINING_FOLDER, load_config
 from facelib.data.faces import load_faces
-from facelib.use.audit import FACES, LIST, PAGE, UNKNOWN, EditedError, audit
+from facelib.use.audit import FACES, LIST, PAGE, UNKNOWN, UNTRAINED, EditedError, audit
 from facelib.use.commands import main
 
 
@@ -60,10 +60,10 @@ def test_without_a_network_copies_names_and_damaged_files_are_found(untrained, t
     (tmp_path / "names.txt").write_text("7 Per Son5\n")
     done = audit("smoke", str(untrained), names=tmp_path / "names.txt")
     assert set(listed(done)) == planted | {f"7/{number:03d}.jpeg" for number in range(3)}
-    assert (done.excluded, done.trained) == (7, False)
+    assert (done.excluded, done.notes) == (7, (UNTRAINED,))
     assert [*done.counts.values()] == [1, 1, 1, 1, 1]
     page = (done.folder / PAGE).read_text()
-    assert "No network has been trained" in page and FACES in page and "3/damaged.jpeg: cannot identify" in page
+    assert UNTRAINED in page and FACES in page and "3/damaged.jpeg: cannot identify" in page
     excluding = load_config("smoke", str(untrained), f"exclude={done.folder / LIST}").exclude
     faces = load_faces(untrained / TRAINING_FOLDER, tmp_path / "cache", exclude=excluding)
     assert faces.excluded == 7 and not {*listed(done)} & {*faces.table.paths}
@@ -98,19 +98,19 @@ def trained(copied_root, trained_project, monkeypatch):
 
 def test_with_a_trained_network_labels_are_looked_at(trained, capsys):
     assert main(["data", "audit", "--profile", "smoke", "--data", str(trained)]) == 0
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
     for title in ("Likely wrong labels", "Identities that may be one person", "by face", "Identities that may be two"):
         assert title in out
     page = BeautifulSoup((trained.parent / "reports/smoke/audit" / PAGE).read_text(), "html.parser")
     assert len(page.find_all("h2")) == 9 and UNKNOWN not in page.get_text()
-    assert "images to exclude" in out and "labels were not looked at" not in out
+    assert "images to exclude" in out and "note:" not in err
 
 
 def test_other_faces_than_those_of_training_are_said_to_be_others(trained, tmp_path):
     other = shutil.copytree(trained, tmp_path / "other")
     planted = plant(other)
     done = audit("smoke", str(other))
-    assert UNKNOWN in (done.folder / PAGE).read_text() and done.trained
+    assert UNKNOWN in (done.folder / PAGE).read_text() and done.notes == (UNKNOWN,)
     found = listed(done)
     assert {"0/copy.jpeg", "3/copy.jpeg"} <= set(found) and planted & {"1/0.png", "2/copy.jpeg"} & set(found)
     assert found["3/copy.jpeg"]["other path"] == "Per_Son0/Per_Son0_0001.jpg"
