@@ -197,13 +197,13 @@ def test_an_error_of_the_source_is_told_from_one_of_the_target(tmp_path, source)
         take(tmp_path, source, stopping_after(2, error))
 
 
-SLOW = """
-import sys, time
+HELD_UP = """
+import sys
 from pathlib import Path
 from facelib.gather.intake import Entry, Source, take_in
 def read():
     print("reading", flush=True)
-    time.sleep(0.3)
+    sys.stdin.read()  # until it is closed
     return b"x"
 take_in(Path(sys.argv[1]), Source("test", Path(sys.argv[1])), [Entry(f"a/{i}.png", read) for i in range(3)], 3)
 """
@@ -212,13 +212,14 @@ take_in(Path(sys.argv[1]), Source("test", Path(sys.argv[1])), [Entry(f"a/{i}.png
 def test_of_two_imports_into_one_folder_one_waits_and_then_refuses(tmp_path):
     options = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     options["env"] = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", SLOW, str(tmp_path / "out")]
-    first = subprocess.Popen(command, **options)
+    command = [sys.executable, "-c", HELD_UP, str(tmp_path / "out")]
+    first = subprocess.Popen(command, stdin=subprocess.PIPE, **options)
     assert first.stdout.readline() == "reading\n"
-    second = subprocess.run(command, **options | dict(stdout=None))
-    first.communicate()
+    second = subprocess.Popen(command, stdin=subprocess.DEVNULL, **options)
+    assert f"waiting for process {first.pid} (imports into {tmp_path}/out)" in second.stderr.readline()
+    first.communicate()  # which closes what it reads from
+    _, said = second.communicate()
     assert first.returncode == 0 and second.returncode == 1
-    assert f"waiting for process {first.pid} (imports into {tmp_path}/out)" in second.stderr
-    assert second.stderr.rstrip().endswith("out exists already: name a new folder, or remove it")
+    assert said.rstrip().endswith("out exists already: name a new folder, or remove it")
     assert {*content(tmp_path / "out")} == {"a/0.png", "a/1.png", "a/2.png", "manifest.json"}
     assert os.listdir(tmp_path) == ["out"]
