@@ -71,11 +71,20 @@ def test_drawn_faces_have_none(config):
 
 def test_faces_that_are_gone_or_others_are_told_with_what_to_do(config):
     config, digest = config
-    (config.interim / "cache" / "other.npy").write_bytes(b"no pixels")
-    assert len(find_decoded(config.interim / "cache", digest)) == 60
-    for folder, wanted in (("cache", "of others"), ("nowhere", digest)):
+    training, cache = crop_check.read_mean_face(config), config.interim / "cache"
+    (cache / "other.npy").write_bytes(b"no pixels")
+    assert len(find_decoded(cache, digest, training)) == 60
+    assert len(find_decoded(cache, "of a part", training)) == 60  # by the mean face; that of three is another one
+    other = training._replace(face=training.face[::-1])
+    for folder in ("cache", "nowhere"):
         with pytest.raises(LandmarksError, match=f"{folder} no longer holds the training faces: run notebooks/01_eda"):
-            find_decoded(config.interim / folder, wanted)
+            find_decoded(config.interim / folder, "of others", other)
+    (largest,) = [path for path in cache.glob("*.npy") if path.stat().st_size > 2_000_000]
+    content = bytearray(largest.read_bytes())
+    content[5000] ^= 255
+    largest.write_bytes(content)
+    with pytest.raises(LandmarksError, match="no longer holds"):
+        find_decoded(cache, digest, training)
     (config.interim / "mean_face.npz").unlink()
     with pytest.raises(MissingResultError, match="run notebooks/01_eda.ipynb first"):
         keep_landmarks(config, "real", digest)
