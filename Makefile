@@ -79,7 +79,7 @@ help:
 	@echo 'PROFILE=best     the same recipe for half an hour'
 	@echo 'PROFILE=reference            the reference system, mended; reference-as-it-was: with its slips'
 	@echo 'PROFILE=full     the whole size, for a GPU'
-	@echo 'DATA=path        a folder with casia-webface/ and the LFW files; see data/README.md'
+	@echo 'DATA=path        a folder with casia-webface/ (or train.rec) and the LFW files; see data/README.md'
 	@echo '                 (default: data/ where it holds faces, else drawn faces; DATA=drawn asks for drawn faces)'
 	@echo 'SET="key=value"  change the configuration, e.g. SET="epochs=2 gamma=32"; keys in facelib/config.py'
 	@echo 'THREADS=16       compute with so many threads, not two: as fast as the cores allow, and other last digits'

@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAINING_FOLDER, TEST_FOLDER, PAIRS_FILE = "casia-webface", "labeled-faces-in-the-wild", "lfw_test_pairs.txt"
+RECORD_FILES = "train.rec", "train.idx", "property"  # training images as InsightFace gives them out, see `data.records`
 
 CHOICES = {
     "network": ("residual", "shallow_inception_resnet_v2"),
@@ -79,7 +80,7 @@ class Config:
     """Everything that decides what a run computes. Sizes are counts, crops are pixels, rates are per step."""
 
     profile: str
-    data: str = ""  # folder with casia-webface/ and the LFW files; empty: drawn faces
+    data: str = ""  # folder with casia-webface/ or train.rec, and the LFW files; empty: drawn faces
     seed: int = 7
 
     # drawn faces, used where there is no data
@@ -169,6 +170,11 @@ class Config:
         return Path(self.data) if self.data else self.interim / "drawn"
 
     @property
+    def training(self) -> Path:
+        """The folder of the training images: one that holds a folder for each identity, or ``train.rec``."""
+        return self.faces if (self.faces / RECORD_FILES[0]).exists() else self.faces / TRAINING_FOLDER
+
+    @property
     def interim(self) -> Path:
         """Where derived data lives: drawn faces, decoded caches, training runs."""
         return ROOT / "data" / "interim" / self.profile
@@ -203,11 +209,14 @@ def _find_data(data: str) -> str:
     if data == "drawn":
         return ""
     folder = (ROOT / Path(data or "data").expanduser()).resolve()
-    if not data and not (folder / TRAINING_FOLDER).exists():
+    kinds = [name for name in (TRAINING_FOLDER, RECORD_FILES[0]) if (folder / name).exists()]
+    if not data and not kinds:
         return ""
     if not folder.is_dir():
         raise ConfigError(f"no data folder at {folder}; DATA names a folder that holds {TRAINING_FOLDER}/")
-    for name in (TRAINING_FOLDER, TEST_FOLDER, PAIRS_FILE):
+    if len(kinds) == 2:
+        raise ConfigError(f"{folder} holds {' and '.join(kinds)}; train on one of them, and move the other elsewhere")
+    for name in (*(kinds or [TRAINING_FOLDER]), TEST_FOLDER, PAIRS_FILE):
         if not (folder / name).exists():
             raise ConfigError(f"{folder} holds no {name}; the layout is described in data/README.md")
     return str(folder)

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,6 +88,25 @@ def check_writable(path: Path) -> None:
         trial.unlink()
     except OSError as error:
         raise UnwritableError(f"{path} cannot be written: {error.strerror}; choose another place") from None
+
+
+def read_limited(path: Path, most: int, what: str) -> bytes:
+    """The content of a file that comes from outside, never more than `most` bytes.
+
+    Args:
+        what: what it should be, for messages: "an image".
+
+    Raises:
+        ValueError: it is no regular file, or larger; the message does not name it. OSError: it cannot be read.
+    """
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device read without end
+        kind = "folder" if stat.S_ISDIR(status.st_mode) else "pipe or a device"
+        raise ValueError(f"is a {kind}, not {what}")
+    if status.st_size > most:
+        raise ValueError(f"{status.st_size:,} bytes are too many for {what}: at most {most:,}")
+    with open(path, "rb", buffering=0) as file:
+        return file.read(status.st_size)
 
 
 def temporary_folder() -> Path:

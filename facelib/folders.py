@@ -24,6 +24,7 @@ LEFT_BY_SYSTEMS = frozenset(
 )  # fmt: skip
 # Control characters, line separators, marks that turn the direction of a line, surrogates, what XML forbids.
 UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+MANIFEST = "manifest.json"  # lists what was imported into a folder, see `gather.intake`; no file of the data set
 KINDS = 10  # of files that are not read, named one by one
 
 
@@ -117,6 +118,8 @@ def list_images(folder: Path, by_identity: bool = False) -> Listing:
     for path, _, _, problem in walk(folder):
         kind = os.path.splitext(path)[1].lower()
         folders = path.count("/")
+        if path == MANIFEST:
+            continue
         if problem:
             problems.append((path, problem))
         elif kind in SUFFIXES and (folders == 1 or not by_identity):

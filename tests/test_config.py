@@ -176,6 +176,25 @@ def test_incomplete_faces_in_the_projects_data_folder_are_an_error(project):
         load_config("smoke")
 
 
+def test_records_stand_in_the_place_of_the_training_folder(data_folder):
+    assert load_config("smoke", str(data_folder)).training == data_folder / TRAINING_FOLDER
+    (data_folder / "train.rec").touch()
+    with pytest.raises(ConfigError, match=f"{data_folder} holds {TRAINING_FOLDER} and train.rec; train on one of them"):
+        load_config("smoke", str(data_folder))
+    (data_folder / TRAINING_FOLDER).rmdir()
+    assert load_config("smoke", str(data_folder)).training == data_folder
+    (data_folder / PAIRS_FILE).unlink()
+    with pytest.raises(ConfigError, match=f"{data_folder} holds no {PAIRS_FILE}"):
+        load_config("smoke", str(data_folder))
+
+
+def test_records_in_the_projects_data_folder_are_found(project, data_folder):
+    (data_folder / TRAINING_FOLDER).rmdir()
+    (data_folder / "train.rec").touch()
+    shutil.move(data_folder, project / "data")
+    assert load_config("smoke").training == project / "data"
+
+
 def test_profiles_share_no_folder(project):
     smoke, laptop = load_config("smoke"), load_config("laptop")
     assert smoke.interim == project / "data" / "interim" / "smoke"

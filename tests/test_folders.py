@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from facelib.folders import (
     CIRCLE,
     DEEP_LINK,
+    MANIFEST,
     File,
     Unread,
     describe_unread,
@@ -187,3 +188,11 @@ def test_every_name_becomes_one_line_of_utf_8(name):
     shown = printable(os.fsdecode(name))
     assert json.loads(json.dumps(shown, ensure_ascii=False).encode().decode()) == shown
     assert len(shown.splitlines()) <= 1 and printable(shown) == shown
+
+
+def test_the_manifest_of_an_import_is_no_file_of_the_data_set(tmp_path):
+    (tmp_path / "a").mkdir()
+    for name in (MANIFEST, f"a/{MANIFEST}", "a/1.png"):
+        (tmp_path / name).write_text("")
+    listing = list_images(tmp_path, by_identity=True)
+    assert listing.images == ("a/1.png",) and [row.example for row in listing.unread] == ["a/manifest.json"]

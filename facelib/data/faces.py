@@ -11,6 +11,7 @@ from facelib.data.exclusion import read_exclusion
 from facelib.data.identities import Faces, NoFacesError, read_identities, take
 from facelib.data.images import SIZE, load_images
 from facelib.data.pixels import checksum, keep_pixels, write_pixels
+from facelib.data.records import open_images
 from facelib.folders import printable
 from facelib.progress import track
 from facelib.provenance import digest
@@ -70,7 +71,7 @@ class DecodedFaces(NamedTuple):
 def load_faces(
     folder: Path, cache_folder: Path, identities_limit=None, images_limit=None, exclude: Path | str = ""
 ) -> DecodedFaces:
-    """Read ``folder/<identity>/<image>`` and decode it, or take it from the cache in `cache_folder`.
+    """Read ``folder/<identity>/<image>``, or records, and decode them, or take them from the cache in `cache_folder`.
 
     What cannot be read is left out, then what is excluded, then duplicates (see `duplicates.resolve`), then what
     exceeds the limits; so the limits count images that are used. All images of the identities up to the last one that
@@ -82,6 +83,7 @@ def load_faces(
 
     Raises:
         NoFacesError: the folder is missing, empty, or none of its images can be used.
+        RecordsError: it holds records that cannot be used.
         ExclusionError: the exclusion list cannot be used.
     """
     listed, _, problems = read_identities(folder)
@@ -119,11 +121,12 @@ def _decode(folder, cache_folder, listed, wanted, limit):
     # Decodes identities until `limit` of them have an image that stays. Gives their images in one or more parts; the
     # places in those of what is `wanted`, (n,), with the contents (n, 16); and what stays of that.
     ends = np.cumsum(np.bincount(listed.labels))  # of the rows of each identity
+    images = open_images(folder)
     limit = missing = min(limit, len(ends))
     parts, done = [], 0
     while missing:
         start, done = ends[done - 1] if done else 0, min(done + missing, len(ends))
-        parts.append(load_images(folder, listed.paths[start : ends[done - 1]], cache_folder))
+        parts.append(load_images(images, listed.paths[start : ends[done - 1]], cache_folder))
         rows = np.flatnonzero(np.concatenate([part.readable for part in parts]))
         places = np.flatnonzero(wanted[rows])
         rows, contents = rows[places], np.concatenate([part.contents for part in parts])[places]

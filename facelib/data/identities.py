@@ -1,4 +1,4 @@
-"""The identity of each image: the sorted table of a folder, and splits by identity."""
+"""The identity of each image: the sorted table of a folder, or of its records, and splits by identity."""
 
 import itertools
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from facelib.data.records import Records, open_images
 from facelib.folders import SUFFIXES, Unread, explain, list_images, printable
 
 
@@ -30,18 +31,22 @@ class NoFacesError(ValueError):
 
 
 def read_identities(folder: Path) -> ListedFaces:
-    """List ``folder/<identity>/<image>``; the order does not depend on the machine.
+    """List ``folder/<identity>/<image>``, or the records in `folder`; the order does not depend on the machine.
 
     Integer folder names are sorted as numbers, before all others. Folders without images are left out, and so is what
     `folders.is_visible` does not see.
 
     Raises:
         NoFacesError: `folder` is missing, or no folder in it holds an image.
+        RecordsError: it holds records that cannot be used, see `records.open_images`.
     """
     folder = Path(folder)
     if not folder.is_dir():
         expected = "expected one folder per identity there, with its images inside"
         raise NoFacesError(f"no folder {printable(folder)}; {expected}")
+    held = open_images(folder)
+    if isinstance(held, Records):
+        return ListedFaces(Faces(held.paths, held.labels, held.names), (), ())
     listing = images, unread, problems = list_images(folder, by_identity=True)
     if not images:
         expected = f"expected folders with images ({', '.join(SUFFIXES)}) in it"

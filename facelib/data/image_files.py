@@ -5,19 +5,20 @@ JPEG files are decoded by simplejpeg: its pixels are those of Pillow, other thre
 
 import io
 import math
-import os
 import re
-import stat
 import struct
 import zlib
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import simplejpeg
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from facelib.data import jpeg
+from facelib.files import read_limited
 
 GREY = (128, 128, 128)  # fills what is transparent, and what augmentation uncovers or covers
 PIXELS_LIMIT = 50_000_000  # an image that claims more is refused before it is decoded
@@ -34,8 +35,19 @@ class UnreadableImageError(ValueError):
     """A file that is no image, or a broken one; the message names it."""
 
 
+class Stored(NamedTuple):
+    """An image that is no file of its own, such as a record: it stands where else a path stands."""
+
+    name: str
+    stamp: tuple  # JSON-able; changes when the image changes, as size and time of a file do
+    read_bytes: Callable[[], bytes]  # as a file would be read; raises ValueError or OSError
+
+    def __str__(self):
+        return self.name
+
+
 @contextmanager
-def open_image(path: Path):
+def open_image(path: Path | Stored):
     """An image file whose pixels are not decoded yet.
 
     It has the bytes of the file, `content`; width and height in pixels, `size`; and a method `pixels`, which decodes
@@ -45,7 +57,7 @@ def open_image(path: Path):
         UnreadableImageError: whatever goes wrong while it is open, in the body of the with statement too.
     """
     try:
-        content = _read(path)
+        content = path.read_bytes() if isinstance(path, Stored) else read_limited(path, BYTES_LIMIT, "an image")
         yield (_Jpeg if content.startswith(jpeg.START) else _Png)(content)
     except UnidentifiedImageError:
         reason = "cannot identify image file: it is no JPEG or PNG, or damaged; save it again as one of them"
@@ -60,17 +72,6 @@ def open_image(path: Path):
 def _damaged(reason):
     advice = "copy it from its source again, or open it and save it as a new file"
     return ValueError(f"damaged, or of a rare kind ({reason}): {advice}")
-
-
-def _read(path):
-    status = os.stat(path)
-    if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device read without end
-        kind = "folder" if stat.S_ISDIR(status.st_mode) else "pipe or a device"
-        raise ValueError(f"is a {kind}, not an image")
-    if status.st_size > BYTES_LIMIT:
-        raise ValueError(f"{status.st_size:,} bytes are too many for an image: at most {BYTES_LIMIT:,}")
-    with open(path, "rb", buffering=0) as file:
-        return file.read(status.st_size)
 
 
 class _Upright:

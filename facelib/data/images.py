@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from facelib.data.image_files import UnreadableImageError, open_image
+from facelib.data.image_files import Stored, UnreadableImageError, open_image
 from facelib.data.pixels import SIZE, SUM, checksum, keep_pixels, write_pixels
 from facelib.progress import track
 from facelib.provenance import digest
@@ -39,14 +39,14 @@ class Images(NamedTuple):
     files: np.ndarray  # (readable images, 16) uint8, SHA-256 of the bytes of each file
 
 
-def decode(path: Path, crop: tuple[int, int, int] | None = None) -> np.ndarray:
+def decode(path: Path | Stored, crop: tuple[int, int, int] | None = None) -> np.ndarray:
     """One image as (112, 112, 3) uint8 RGB.
 
     Every kind of JPEG or PNG is read: grey, palette and CMYK images become RGB, 16 bits become 8, what is transparent
     shows mid-grey, an image that its EXIF data call turned is turned upright, of an animation the first frame is taken.
 
     Args:
-        path: a JPEG or PNG file.
+        path: a JPEG or PNG file, or an image that is stored elsewhere.
         crop: left, top and side in pixels of the square to cut out of the upright image; None takes the whole image.
 
     Raises:
@@ -57,13 +57,13 @@ def decode(path: Path, crop: tuple[int, int, int] | None = None) -> np.ndarray:
     return _decode(path, crop)[0]
 
 
-def decode_whole(path: Path) -> np.ndarray:
+def decode_whole(path: Path | Stored) -> np.ndarray:
     """One image, upright and in its own size, as (height, width, 3) uint8 RGB; as `decode`, it raises."""
     with open_image(path) as image:
         return image.pixels()
 
 
-def measure(path: Path) -> tuple[int, int]:
+def measure(path: Path | Stored) -> tuple[int, int]:
     """Width and height in pixels of an image, upright; as `decode`, it raises UnreadableImageError."""
     with open_image(path) as image:
         return image.size
@@ -103,22 +103,22 @@ _sources = [inspect.getsource(part) for part in (inspect.getmodule(open_image), 
 DECODER = digest(_sources, SMALLEST, BLANK, version("pillow"), version("simplejpeg"))
 
 
-def load_images(folder: Path, paths, cache_folder: Path, crop=None) -> Images:
-    """Decode ``folder/path`` for every path, or take the pixels from the cache that an earlier call left.
+def load_images(folder, paths, cache_folder: Path, crop=None) -> Images:
+    """Decode ``folder / path`` for every path, or take the pixels from the cache that an earlier call left.
 
     The cache is found by the paths, sizes and times of the files, by the crop and by the code that decodes; every image
     is compared with its checksum, and a damaged cache made again. Memory does not grow with the pixels: some blocks of
     `BLOCK` images are held at once.
 
     Args:
-        folder: holds the images. paths: sequence of n relative paths.
+        folder: a path, or something else whose ``folder / path`` is `Stored`. paths: sequence of n relative paths.
         cache_folder: gets ``<key>.npy``, of n * 37,684 bytes at most, see `pixels`.
         crop: see `decode`.
 
     Raises:
         UnwritableError: the disk is full.
     """
-    stamps = [_stamp(os.path.join(folder, path)) for path in paths]
+    stamps = [_stamp(folder / path) for path in paths]
     key = digest(SIZE, crop, DECODER, list(zip(paths, stamps, strict=True)))
     pixels, known = keep_pixels(cache_folder / f"{key}.npy", lambda cache: _decode_all(folder, paths, crop, cache))
     found = json.loads(known["record"].tobytes())
@@ -129,6 +129,8 @@ def load_images(folder: Path, paths, cache_folder: Path, crop=None) -> Images:
 
 
 def _stamp(path):
+    if isinstance(path, Stored):
+        return path.stamp
     try:
         status = os.stat(path)
     except (OSError, ValueError):  # no file; no name of a file
@@ -141,7 +143,7 @@ def _decode_all(folder, paths, crop, cache):
 
     def images():
         blocks = (paths[start : start + BLOCK] for start in range(0, len(paths), BLOCK))
-        decoded = _map_ahead(lambda block: [_attempt(Path(folder, path), crop) for path in block], blocks)
+        decoded = _map_ahead(lambda block: [_attempt(folder / path, crop) for path in block], blocks)
         found = (image for block in decoded for image in block)
         for row, (path, image) in enumerate(track(zip(paths, found, strict=True), "decoding", "images", len(paths))):
             content.update(os.fsencode(path))

@@ -9,6 +9,7 @@ import numpy as np
 from facelib.config import PAIRS_FILE, TEST_FOLDER, Config
 from facelib.data.duplicates import Side
 from facelib.data.images import Images, UnreadableImageError, load_images, measure
+from facelib.data.packs import Pack
 from facelib.data.pair_list import Pair, PairsError, read_pairs
 from facelib.folders import printable
 
@@ -54,8 +55,13 @@ def load_test_pairs(config: Config, crop, frame=None) -> DecodedPairs:
     return load_pairs(config.faces / PAIRS_FILE, config.faces / TEST_FOLDER, config.interim / "cache", crop, frame)
 
 
-def load_pairs(pairs_file: Path, images_dir: Path, cache_folder: Path, crop=None, frame=None) -> DecodedPairs:
-    """Read `pairs_file` (see `pair_list.read_pairs`), decode its images (see `images.load_images`), and check that
+def list_pairs(pairs_file: Path, images_dir: Path | Pack) -> list[Pair]:
+    """The pairs that `pairs_file` lists, see `pair_list.read_pairs`; of a pack its own, whose images are there."""
+    return list(images_dir.pairs) if isinstance(images_dir, Pack) else read_pairs(pairs_file, images_dir)
+
+
+def load_pairs(pairs_file: Path, images_dir: Path | Pack, cache_folder: Path, crop=None, frame=None) -> DecodedPairs:
+    """Read `pairs_file` (see `list_pairs`), decode its images (see `images.load_images`), and check that
     figures can be had from them.
 
     Args:
@@ -69,7 +75,7 @@ def load_pairs(pairs_file: Path, images_dir: Path, cache_folder: Path, crop=None
         SizesError: a crop of images of several sizes, or of another size than `frame`.
         UnreadableImageError: no pair has two readable images.
     """
-    listed = read_pairs(pairs_file, images_dir)
+    listed = list_pairs(pairs_file, images_dir)
     paths = tuple(sorted({path for pair in listed for path in (pair.first, pair.second)}))
     if crop is not None:
         measure_frame(images_dir, paths, frame)
@@ -110,7 +116,7 @@ def _check_contents(pairs_file, pairs, rows, contents):
         seen[key] = pair
 
 
-def measure_frame(images_dir: Path, paths, frame=None) -> tuple[int, int] | None:
+def measure_frame(images_dir: Path | Pack, paths, frame=None) -> tuple[int, int] | None:
     """Width and height of those of the images `paths` that can be read; None where none can.
 
     A square in pixels shows the face in images of one size only.
@@ -121,12 +127,12 @@ def measure_frame(images_dir: Path, paths, frame=None) -> tuple[int, int] | None
     sizes = {}
     for path in paths:
         try:
-            sizes.setdefault(measure(Path(images_dir) / path), []).append(path)
+            sizes.setdefault(measure(images_dir / path), []).append(path)
         except UnreadableImageError:  # left out and listed when it is decoded
             continue
     if len(sizes) > 1 or (frame and sizes.keys() - {tuple(frame)}):
         found = sorted(sizes.items(), key=lambda item: -len(item[1]))
-        rows = [f"{w}x{h}: {len(names):,}, such as {Path(images_dir) / names[0]}" for (w, h), names in found]
+        rows = [f"{w}x{h}: {len(names):,}, such as {images_dir / names[0]}" for (w, h), names in found]
         more = f"; and {len(rows) - 9} more sizes" if len(rows) > 9 else ""
         wanted = "{}x{} pixels".format(*frame) if frame else "one size"
         raise SizesError(

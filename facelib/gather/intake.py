@@ -17,11 +17,11 @@ from typing import NamedTuple
 
 from facelib.data.image_files import UnreadableImageError
 from facelib.files import REMEDIES, UnwritableError, writing
-from facelib.folders import is_visible, printable
+from facelib.folders import MANIFEST, is_visible, printable
 from facelib.locks import hold
 from facelib.progress import say, track
 
-MANIFEST, JOURNAL, PART = "manifest.json", ".journal", ".part"
+JOURNAL, PART = ".journal", ".part"
 FORMAT = "facelib import 1"
 NAME_LIMIT = 255  # bytes of a file's name, as file systems have it
 BLOCK = 2**22  # bytes of a source that are digested at once
@@ -120,7 +120,7 @@ def _collect(staging, target, source, entries, identities):
         shutil.rmtree(staging)
         raise IntakeError(printable(f"{source.path}: nothing in it can be imported{reason}"))
     _write_manifest(staging, source, identities)
-    os.sync()
+    os.sync()  # after a loss of power too, a folder of that name is whole
     os.rename(staging, target)
     (target / JOURNAL).unlink()
     return Taken(files, size, tuple(problems))
@@ -191,7 +191,8 @@ def _add(staging, source, entry, journal):
     check_path(source, entry.path)
     place = staging / entry.path
     if os.path.lexists(place):
-        raise IntakeError(printable(f"{source.path}: two files would be {entry.path}"))
+        remedy = f"rename one in the source; after a loss of power, remove {staging} and run the same command again"
+        raise IntakeError(printable(f"{source.path}: two files would be {entry.path}: {remedy}"))
     try:
         content = _read(source, entry)
         row = Row(entry.path, len(content), _sha256(content), entry.origin)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from facelib.config import INDECISIVE, TRAINING_FOLDER, Config
+from facelib.config import INDECISIVE, Config
 from facelib.data.dataset import build_batches
 from facelib.data.duplicates import require_disjoint
 from facelib.data.face_alignment import FaceAlignment, fit_alignment
@@ -52,14 +52,12 @@ def load_split(config: Config) -> Split:
     Raises:
         NoFacesError: no faces, or too few. SharedImagesError: a content in training and validation.
     """
-    faces = load_faces(
-        config.faces / TRAINING_FOLDER, config.interim / "cache", config.identities_limit, config.images_limit,
-        config.exclude,
-    )  # fmt: skip
+    limits = (config.identities_limit, config.images_limit, config.exclude)
+    faces = load_faces(config.training, config.interim / "cache", *limits)
     training, validation = split_identities(faces.table.labels, config.validation_share, config.seed)
     require_disjoint(faces.side("training images", training), faces.side("validation images", validation))
-    limits = (config.validation_images, config.seed, config.validation_pairs_limit)
-    pairs = validation_pairs(dense_labels(faces.table.labels, validation), *limits)
+    sizes = (config.validation_images, config.seed, config.validation_pairs_limit)
+    pairs = validation_pairs(dense_labels(faces.table.labels, validation), *sizes)
     matched, mismatched = pairs[2].sum(), (~pairs[2]).sum()
     if not matched or not mismatched:
         raise NoFacesError(

@@ -9,7 +9,7 @@ import json
 import os
 from pathlib import Path
 
-from facelib.config import PAIRS_FILE, TEST_FOLDER, TRAINING_FOLDER, load_config
+from facelib.config import PAIRS_FILE, RECORD_FILES, TEST_FOLDER, TRAINING_FOLDER, load_config
 from facelib.files import write_atomically
 from facelib.folders import printable, walk
 from facelib.publish import run
@@ -19,10 +19,16 @@ from facelib.publish.manifest import is_known
 def list_files(folder: Path) -> list[tuple]:
     """Path below `folder`, bytes, modification time in ns and problem of every file of the data set, sorted."""
     below = [
-        (f"{name}/{path}", *rest) for name in (TRAINING_FOLDER, TEST_FOLDER) for path, *rest in walk(folder / name)
+        (f"{name}/{path}", *rest)
+        for name in (TRAINING_FOLDER, TEST_FOLDER)
+        if (folder / name).exists()
+        for path, *rest in walk(folder / name)
     ]
-    status = (folder / PAIRS_FILE).stat()
-    return sorted([*below, (PAIRS_FILE, status.st_size, status.st_mtime_ns, "")])
+    for name in (PAIRS_FILE, *RECORD_FILES):
+        if (folder / name).exists():
+            status = (folder / name).stat()
+            below.append((name, status.st_size, status.st_mtime_ns, ""))
+    return sorted(below)
 
 
 def write_stamp(target: Path, profile: str, data: str, overrides: str) -> tuple[bool, str]:

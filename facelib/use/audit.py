@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from facelib.config import TRAINING_FOLDER, Config, load_config
+from facelib.config import Config, load_config
 from facelib.data.drawn import draw_faces
 from facelib.data.faces import ChosenRows, load_faces
 from facelib.data.identities import split_identities
@@ -59,8 +59,8 @@ def audit(profile: str, data: str = "", names: Path | None = None, exclude: Path
     Raises:
         EditedError: the exclusion list there is not as the last audit wrote it.
         CheckpointError: the trained network cannot be used.
-        NoFacesError, ExclusionError, NamesError, PairsError, SizesError, UnreadableImageError, ConfigError: what is
-            read cannot be used.
+        NoFacesError, RecordsError, ExclusionError, NamesError, PairsError, SizesError, UnreadableImageError,
+            ConfigError: what is read cannot be used.
     """
     config, trained = load_config(profile, data), None
     known = read_names(names) if names else None
@@ -74,10 +74,8 @@ def audit(profile: str, data: str = "", names: Path | None = None, exclude: Path
     _refuse_edited(folder)
     if config.drawn:
         draw_faces(config)
-    faces = load_faces(
-        config.faces / TRAINING_FOLDER, config.interim / "cache", config.identities_limit, config.images_limit,
-        config.exclude,
-    )  # fmt: skip
+    limits = (config.identities_limit, config.images_limit, config.exclude)
+    faces = load_faces(config.training, config.interim / "cache", *limits)
     test = load_test_pairs(config, find_test_crop(config, faces.pixels).crop)
     paths = (*faces.table.paths, *test.readable)
     material = findings.Material(paths, faces.table.labels, faces.table.names, test.image_people)

@@ -61,9 +61,11 @@ def build_parser() -> argparse.ArgumentParser:
     embed = command("embed", run_embed, "Embeddings of all images in and below a folder, as a NumPy file.")
     embed.add_argument("folder", type=parse_path)
     embed.add_argument("--output", type=parse_path, required=True, metavar="FILE.npz")
-    evaluate = command("evaluate", run_evaluate, "Figures on a list of pairs in the format of LFW.")
-    evaluate.add_argument("--pairs", type=parse_path, required=True, metavar="FILE")
-    evaluate.add_argument("--images", type=parse_path, required=True, metavar="FOLDER")
+    evaluate = command("evaluate", run_evaluate, "Figures on a list of pairs in the format of LFW, or on a pack.")
+    given = evaluate.add_mutually_exclusive_group(required=True)
+    given.add_argument("--pairs", type=parse_path, metavar="FILE", help="a list of pairs, of images in --images")
+    given.add_argument("--pack", type=parse_path, metavar="FILE", help="pairs and images in one file, such as lfw.bin")
+    evaluate.add_argument("--images", type=parse_path, metavar="FOLDER")
     evaluate.add_argument("--json", action="store_true", help="the figures, for programs")
     export = command("export", run_export, "Write the model to files that run without this project.", crops=False)
     export.add_argument("--output", type=parse_path, metavar="FOLDER", help="default: reports/<profile>/export")
@@ -110,13 +112,16 @@ def run_embed(arguments) -> None:
 
 
 def run_evaluate(arguments) -> None:
+    from facelib.data.packs import read_pack
     from facelib.measure.intervals import Interval
     from facelib.measure.lfw_protocol import as_text
     from facelib.use.evaluate import evaluate
     from facelib.use.verify import load_verifier
 
+    pack = read_pack(arguments.pack) if arguments.pack else None
     verifier = load_verifier(arguments.profile)
-    found = evaluate(verifier, arguments.pairs, arguments.images, arguments.crop)
+    found = evaluate(verifier, arguments.pack or arguments.pairs, pack or arguments.images, arguments.crop)
+    list_problems(pack.left_out if pack else ())
     list_problems(found["unreadable"])
     for warning in found["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
@@ -155,7 +160,10 @@ def describe(data: str) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command and return its exit code; a mistake is one message, never a stack trace."""
-    arguments = build_parser().parse_args(argv)
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if "pairs" in arguments and bool(arguments.pairs) != bool(arguments.images):
+        parser.error("--pairs FILE needs --images FOLDER; --pack FILE goes without")
     warnings.filterwarnings("ignore", module=r"PIL\.")  # on broken files, which are refused with a reason
 
     def run():

@@ -1,4 +1,7 @@
-"""`python -m facelib data COMMAND`: bring what people have into the project's layout. Needs no trained model."""
+"""`python -m facelib data COMMAND`: bring what people have into the project's layout, and audit it.
+
+Nothing here needs a trained model; the audit uses one where there is one.
+"""
 
 import argparse
 import sys
@@ -17,7 +20,7 @@ def parse_path(text: str) -> Path:
 
 def add_data_commands(commands, epilog: str) -> None:
     """Add ``data`` and its commands to those of `commands.build_parser`."""
-    text = "Bring records, packs and folders of faces into the project's layout."
+    text = "Bring records, packs and folders of faces into the project's layout, and audit them."
     data = commands.add_parser("data", help=text, description=text, epilog=epilog)
     kinds = data.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -26,12 +29,45 @@ def add_data_commands(commands, epilog: str) -> None:
         added.set_defaults(run=run, tensorflow=False)
         return added
 
+    records = command("import-records", run_import_records, "Training faces out of train.rec, as InsightFace has them.")
+    records.add_argument("folder", type=parse_path, help="holds train.rec, train.idx and property")
+    records.add_argument("output", type=parse_path, metavar="OUT", help="a new folder, such as data/casia-webface")
+    pack = command("import-pack", run_import_pack, "Test images and pairs out of a pack such as lfw.bin.")
+    pack.add_argument("file", type=parse_path, metavar="FILE", help="a pickle of InsightFace; nothing in it is run")
+    pack.add_argument("output", type=parse_path, metavar="OUT", help="a new folder, for the images and their list")
+    folder = command("import-folder", run_import_folder, "Training faces out of a folder of any names and depth.")
+    folder.add_argument("folder", type=parse_path, help="an identity is the folder that holds an image")
+    folder.add_argument("output", type=parse_path, metavar="OUT", help="a new folder, such as data/casia-webface")
+    folder.add_argument("--csv", type=parse_path, metavar="FILE", help="or a line for each image says its identity")
+    folder.add_argument("--path-column", metavar="NAME", help="default: path, file, filename, image and the like")
+    folder.add_argument("--identity-column", metavar="NAME", help="default: identity, person, name, label and the like")
     audit = command("audit", run_audit, "Look for copies, wrong labels, and test people in training.")
     audit.set_defaults(tensorflow=True)
     audit.add_argument("--profile", default="laptop", choices=sorted(PROFILES), help="whose network takes part")
     audit.add_argument("--data", default="", metavar="FOLDER", help="as DATA of make all")
     audit.add_argument("--names", type=parse_path, metavar="FILE", help="lines `id name` of the training identities")
     audit.add_argument("--exclude", type=parse_path, metavar="FILE", help="exclusion list; look at the others only")
+
+
+def run_import_records(arguments) -> None:
+    from facelib.gather.import_records import import_records
+
+    report(arguments.output, import_records(arguments.folder, arguments.output))
+
+
+def run_import_pack(arguments) -> None:
+    from facelib.gather.import_pack import import_pack
+
+    taken, pack = import_pack(arguments.file, arguments.output)
+    report(arguments.output, taken._replace(problems=taken.problems + pack.left_out))
+
+
+def run_import_folder(arguments) -> None:
+    from facelib.gather.import_folder import Table, import_folder
+
+    columns = arguments.path_column, arguments.identity_column
+    table = Table(arguments.csv, *columns) if arguments.csv else None
+    report(arguments.output, import_folder(arguments.folder, arguments.output, table))
 
 
 def run_audit(arguments) -> None:

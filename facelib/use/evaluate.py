@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from facelib.data import crop_check
-from facelib.data.pair_images import load_pairs, measure_frame
-from facelib.data.pair_list import read_pairs
+from facelib.data.packs import Pack
+from facelib.data.pair_images import list_pairs, load_pairs, measure_frame
 from facelib.files import temporary_folder
 from facelib.measure import intervals, lfw_protocol
 from facelib.measure.scored_pairs import ScoredPairs
@@ -16,8 +16,8 @@ from facelib.progress import track
 from facelib.use.verify import BATCH, WHOLE, Verifier, find_crop
 
 
-def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None) -> dict:
-    """Figures on the pairs of `pairs_file`, whose images are in `images_dir`.
+def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path | Pack, crop=None) -> dict:
+    """Figures on the pairs of `pairs_file`, whose images are in `images_dir`; or on those of a pack and its file.
 
     Only ``best_threshold``, ``best_accuracy`` and the folds' thresholds are chosen on these pairs.
 
@@ -37,7 +37,7 @@ def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path, crop=None) 
     """
     training = crop_check.read_mean_face(verifier.trained.config)
     if crop is None:
-        listed = read_pairs(pairs_file, images_dir)
+        listed = list_pairs(pairs_file, images_dir)
         paths = sorted({path for pair in listed for path in (pair.first, pair.second)})
         size = measure_frame(images_dir, paths)
         crop = find_crop(size, verifier.trained, images_dir) if size else None

@@ -162,7 +162,7 @@ class Verifier:
         """
         threshold, basis = self.threshold(far)
         if crop not in (None, WHOLE):
-            measure_frame("", [image for image in (image_a, image_b) if not isinstance(image, np.ndarray)])
+            measure_frame(Path(), [image for image in (image_a, image_b) if not isinstance(image, np.ndarray)])
         pixels = np.stack([self.read(image, crop) for image in (image_a, image_b)])
         score = float(self.scores(self.embed(pixels), np.array([0]), np.array([1]))[0])
         value, share = threshold["threshold"], threshold["false_accepts"] / max(basis.mismatched_pairs, 1)

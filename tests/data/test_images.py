@@ -9,7 +9,7 @@ import pytest
 from conftest import write_image
 from PIL import Image
 
-from facelib.data import image_files
+from facelib import files
 from facelib.data import images as images_module
 from facelib.data.images import BLANK, UnreadableImageError, decode, load_images
 
@@ -302,7 +302,7 @@ def test_a_file_that_cannot_be_read_is_one_unreadable_image(folder, tmp_path, mo
             raise PermissionError(13, "Permission denied", str(path))
         return open(path, mode, **options)
 
-    monkeypatch.setattr(image_files, "open", refuse, raising=False)
+    monkeypatch.setattr(files, "open", refuse, raising=False)
     for _ in range(2):
         images = load_images(folder, ("0.jpeg", *NAMES, "1.jpeg"), tmp_path / "cache")
         assert images.readable.sum() == 2 and images.readable[[0, -1]].all()

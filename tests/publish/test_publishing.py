@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -516,6 +517,16 @@ def test_stamp_is_rewritten_only_when_something_changed(tmp_path, faces):
     assert changed(**excluding) and not changed(**excluding)
     (tmp_path / "list.csv").write_text("path\n7/a.jpeg\n")
     assert changed(**excluding) and not changed(**excluding)
+
+
+def test_stamp_changes_with_records_in_the_place_of_the_training_folder(tmp_path, faces):
+    shutil.rmtree(faces / "casia-webface")
+    (faces / "train.rec").write_text("records")
+    assert write_stamp(tmp_path / "stamp.json", "smoke", str(faces), "")[1].startswith("profile smoke, 3 files")
+    assert not write_stamp(tmp_path / "stamp.json", "smoke", str(faces), "")[0]
+    for name in ("train.idx", "property", "train.rec"):
+        (faces / name).write_text("other content")
+        assert write_stamp(tmp_path / "stamp.json", "smoke", str(faces), "")[0], name
 
 
 def test_stamp_ignores_what_is_not_part_of_the_data_set(tmp_path, faces):

@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 from conftest import write_image
+from pack_files import python2_pack
 from PIL import Image
 
 from facelib.config import ROOT
@@ -262,6 +263,25 @@ def test_evaluate_shows_every_threshold(run, tmp_path):
     assert code == 0 and json.loads(out)["pairs"] == 4
     code, _, err = run("evaluate", "--pairs", tmp_path / "none.txt", "--images", tmp_path)
     assert code == 1 and err.startswith(f"error: {tmp_path}/none.txt: cannot be read")
+
+
+def test_evaluate_reads_a_pack(run, tmp_path):
+    for number in range(4):
+        write_image(tmp_path / f"{number}.jpg", number)
+    contents = [(tmp_path / f"{number}.jpg").read_bytes() for number in (0, 1, 2, 3, 0, 2, 0, 1)]
+    (tmp_path / "lfw.bin").write_bytes(python2_pack(contents, [1, 1, 0, 0]))
+    code, out, err = run("evaluate", "--pack", tmp_path / "lfw.bin")
+    assert code == 0 and out.startswith("3 pairs (2 of one person) of 4 images of 2 people; 0 pairs left out\nROC AUC")
+    assert "left out: pair 4: has the images of pair 1\n" in err
+    code, out, err = run("evaluate", "--pack", tmp_path / "0.jpg")
+    assert (code, out) == (1, "") and err.startswith(f"error: {tmp_path}/0.jpg: is no pickle")
+
+
+@pytest.mark.parametrize("given", [(), ("--pairs", "a"), ("--pack", "a", "--images", "b"), ("--images", "b")])
+def test_evaluate_asks_for_pairs_and_images_or_a_pack(given, capsys):
+    with pytest.raises(SystemExit):
+        main(["evaluate", *given])
+    assert "--pack" in capsys.readouterr().err
 
 
 def test_what_nobody_expected_is_one_line_with_its_kind(monkeypatch, capsys):

@@ -1,9 +1,11 @@
 """`python -m facelib data`: its commands, and what they say."""
 
 import pytest
+from pack_files import python2_pack
+from record_files import write_records
 
 from facelib.gather.intake import Taken
-from facelib.use import data_commands
+from facelib.use import commands, data_commands
 from facelib.use.commands import main
 
 
@@ -18,3 +20,37 @@ def test_a_command_is_asked_for(capsys):
     with pytest.raises(SystemExit):
         main(["data"])
     assert "COMMAND" in capsys.readouterr().err
+
+
+def test_records_are_imported_by_a_command_without_tensorflow(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(commands, "load_tensorflow", None)
+    write_records(tmp_path / "records", [[b"a", b"b"], [b"c"]])
+    assert main(["data", "import-records", str(tmp_path / "records"), str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}/out: 3 files, 3 bytes; 0 left out\n"
+    assert (tmp_path / "out/1/00000003.jpeg").read_bytes() == b"c"
+    (tmp_path / "records/train.rec").write_bytes(b"cut off")
+    assert main(["data", "import-records", str(tmp_path / "records"), str(tmp_path / "other")]) == 1
+    assert "train.idx: record 0 lies past the end of train.rec, byte 7: one of the two" in capsys.readouterr().err
+
+
+def test_a_pack_is_imported_by_a_command(capsys, tmp_path):
+    (tmp_path / "lfw.bin").write_bytes(python2_pack([b"a", b"b", b"a", b"c", b"b", b"a"], [1, 0, 0]))
+    assert main(["data", "import-pack", str(tmp_path / "lfw.bin"), str(tmp_path / "out")]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{tmp_path}/out: 4 files, ") and out.endswith(" bytes; 1 left out\n")
+    assert err.endswith("left out: pair 3: has the images of pair 1\n")
+
+
+def test_a_folder_is_imported_by_a_command(capsys, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "faces").mkdir(exist_ok=True)
+        (tmp_path / "faces" / f"{name}.jpg").write_bytes(b"x")
+    (tmp_path / "list.csv").write_text("file,who\na.jpg,Zoe\nb.jpg,Ann\n")
+    places = (tmp_path / name for name in ("faces", "out", "list.csv"))
+    command = ["data", "import-folder", *map(str, places)]
+    command.insert(-1, "--csv")
+    assert main(command) == 1
+    assert "it has 'file', 'who': name one of them with --identity-column" in capsys.readouterr().err
+    assert main([*command, "--identity-column", "who"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}/out: 2 files, 2 bytes; 0 left out\n"
+    assert (tmp_path / "out/Ann/000001.jpg").exists()

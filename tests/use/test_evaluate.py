@@ -8,10 +8,12 @@ import tempfile
 import numpy as np
 import pytest
 from conftest import CROP, write_image
+from pack_files import python2_pack
 from PIL import Image
 
 from facelib.data import crop_check
 from facelib.data.images import UnreadableImageError, decode
+from facelib.data.packs import read_pack
 from facelib.data.pair_images import SizesError
 from facelib.data.pair_list import PairsError
 from facelib.measure import metrics
@@ -152,3 +154,31 @@ def test_a_list_that_climbs_out_of_its_folder_is_refused(verifier, images, tmp_p
     (tmp_path / "pairs.txt").write_text(f"1\t0\n{line}\n")
     with pytest.raises(PairsError, match="line 2: .* is no name of a person's folder"):
         evaluate(verifier, tmp_path / "pairs.txt", images)
+
+
+def test_a_pack_gives_the_figures_of_its_images_and_a_list(verifier, images, tmp_path):
+    """Images are decoded from the pack; figures are those of the list, but for names of people and images."""
+    files = {path.stem: path.read_bytes() for path in images.rglob("*.jpg")}
+    pairs = [line.split() for line in PAIRS.splitlines()[1:]]
+    listed = [(row[0], row[1], row[-2] if len(row) == 4 else row[0], row[-1]) for row in pairs]
+    contents = [files[f"{name}_000{number}"] for row in listed for name, number in (row[:2], row[2:])]
+    (tmp_path / "lfw.bin").write_bytes(python2_pack(contents, [len(row) == 3 for row in pairs]))
+    pack = read_pack(tmp_path / "lfw.bin")
+    of_pack = evaluate(verifier, pack.file, pack)
+    of_list = evaluate(verifier, tmp_path / "pairs.txt", images)
+    assert of_pack.pop("data_digest") != of_list.pop("data_digest")
+    assert of_pack == of_list
+
+
+def test_images_of_a_pack_that_cannot_be_used_are_named(verifier, images, tmp_path):
+    files = [path.read_bytes() for path in sorted(images.rglob("*.jpg"))]
+    (tmp_path / "lfw.bin").write_bytes(python2_pack([*files[:4], files[0], files[2], b"no", files[3]], [1, 1, 0, 0]))
+    pack = read_pack(tmp_path / "lfw.bin")
+    [[path, reason]] = evaluate(verifier, pack.file, pack)["unreadable"]
+    assert path == "person_000003/person_000003_0001.jpg" and reason.startswith("cannot identify image file")
+    (tmp_path / "lfw.bin").write_bytes(python2_pack([b"a", b"b", b"c", b"d"], [1, 0]))
+    pack = read_pack(tmp_path / "lfw.bin")
+    with pytest.raises(
+        UnreadableImageError, match=f"^{tmp_path}/lfw.bin: no pair has two images that can be read; per"
+    ):
+        evaluate(verifier, pack.file, pack, WHOLE)
