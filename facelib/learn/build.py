@@ -55,8 +55,8 @@ def load_split(config: Config) -> Split:
     faces = load_training_faces(config)
     training, validation = split_identities(faces.table.labels, config.validation_share, config.seed)
     require_disjoint(faces.side("training images", training), faces.side("validation images", validation))
-    limits = (config.validation_images, config.seed, config.validation_pairs_limit)
-    pairs = validation_pairs(dense_labels(faces.table.labels, validation), *limits)
+    sizes = (config.validation_images, config.seed, config.validation_pairs_limit)
+    pairs = validation_pairs(dense_labels(faces.table.labels, validation), *sizes)
     matched, mismatched = pairs[2].sum(), (~pairs[2]).sum()
     if not matched or not mismatched:
         raise NoFacesError(

@@ -59,8 +59,8 @@ def audit(profile: str, data: str = "", names: Path | None = None, exclude: Path
     Raises:
         EditedError: the exclusion list there is not as the last audit wrote it.
         CheckpointError: the trained network cannot be used.
-        NoFacesError, ExclusionError, NamesError, PairsError, SizesError, UnreadableImageError, ConfigError: what is
-            read cannot be used.
+        NoFacesError, RecordsError, ExclusionError, NamesError, PairsError, SizesError, UnreadableImageError,
+            ConfigError: what is read cannot be used.
     """
     config, trained = load_config(profile, data), None
     known = read_names(names) if names else None

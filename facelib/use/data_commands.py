@@ -1,4 +1,7 @@
-"""`python -m facelib data COMMAND`: bring what people have into the project's layout. Needs no trained model."""
+"""`python -m facelib data COMMAND`: bring what people have into the project's layout, and audit it.
+
+Nothing here needs a trained model; the audit uses one where there is one.
+"""
 
 import argparse
 import re
@@ -27,7 +30,7 @@ def parse_face(text: str):
 
 def add_data_commands(commands, epilog: str) -> None:
     """Add ``data`` and its commands to those of `commands.build_parser`."""
-    text = "Bring records, packs and folders of faces into the project's layout."
+    text = "Bring records, packs and folders of faces into the project's layout, and audit them."
     data = commands.add_parser("data", help=text, description=text, epilog=epilog)
     kinds = data.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
