@@ -53,7 +53,7 @@ quote = '$(subst ','\'',$(1))'
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup all notebooks html report card checks submission experiments test test-slow lab bench picture clean distclean FORCE
+.PHONY: help setup all notebooks html report card checks submission experiments test test-slow lab bench picture data-lfw clean distclean FORCE
 
 help:
 	@echo 'make all         execute the notebooks, then html, report, card, checks and submission'
@@ -65,6 +65,7 @@ help:
 	@echo 'make submission  one notebook, its page, the report, the code -> $(REPORTS)/submission.zip'
 	@echo 'make experiments run the trials of facelib/study/plan.py that are not over, hours -> reports/experiments.csv'
 	@echo '                 WORKERS=2: two at a time; ONLY="loss,P x K": these tables; LIST=1: show them, run none'
+	@echo 'make data-lfw    download Labeled Faces in the Wild, 250 MB, into data/ or DATA'
 	@echo 'make lab         work on the notebooks in JupyterLab'
 	@echo 'make test        check the code and run the tests, on every core'
 	@echo 'make test-slow   run the tests that take minutes each, such as whole runs of the pipeline'
@@ -202,6 +203,9 @@ test: $(READY)
 
 test-slow: $(READY)
 	@$(PYTEST) --dist worksteal -m slow
+
+data-lfw: $(READY)
+	@$(PYTHON) -m facelib data fetch-lfw $(call quote,$(or $(DATA),data))
 
 lab: $(READY)
 	@TF_ENABLE_ONEDNN_OPTS=1 $(PYTHON) -m jupyterlab notebooks/index.ipynb

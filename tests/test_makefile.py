@@ -351,6 +351,12 @@ def test_help_lists_every_target_and_is_the_default(made):
     assert sorted(profiles) == sorted(PROFILES)
 
 
+def test_lfw_goes_to_the_data_folder_or_where_data_says(made):
+    for given, folder in (("", "data"), ("DATA=a b", "a b")):
+        done = make(made, "-n", "data-lfw", "VENV=environment", *filter(None, [given]))
+        assert done.stdout == f"environment/bin/python -m facelib data fetch-lfw '{folder}'\n"
+
+
 def test_every_test_is_run_by_make_test_or_by_make_test_slow(made):
     quick, slow = (make(made, "-n", goal, "VENV=environment").stdout.strip() for goal in ("test", "test-slow"))
     assert slow.startswith("environment/bin/python -m pytest ") and slow.endswith(" --dist worksteal -m slow")

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from facelib.data.image_files import BYTES_LIMIT, PIXELS_LIMIT, Stored
+from facelib.data.pair_checks import link
 from facelib.data.pair_list import Pair
 from facelib.data.pickled import Array, PickledError, read_pickle
 from facelib.files import read_limited
@@ -131,18 +132,10 @@ def _as_file(data):
 
 def _name_images(digests, matched):
     # digest -> path: people and their images by number, in the order in which they come
-    people = {digest: digest for digest in digests}
-
-    def find(digest):
-        while people[digest] != digest:
-            people[digest] = digest = people[people[digest]]
-        return digest
-
-    for first, second in itertools.compress(zip(digests[::2], digests[1::2], strict=True), matched):
-        people[find(second)] = find(first)
+    couples = itertools.compress(zip(digests[::2], digests[1::2], strict=True), matched)
     names, counts, paths = {}, {}, {}
-    for digest in people:
-        name = names.setdefault(find(digest), f"person_{len(names) + 1:06d}")
+    for digest, person in link(digests, couples).items():
+        name = names.setdefault(person, f"person_{len(names) + 1:06d}")
         counts[name] = counts.get(name, 0) + 1
         paths[digest] = f"{name}/{name}_{counts[name]:04d}.jpg"
     return paths

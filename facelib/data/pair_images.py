@@ -10,7 +10,9 @@ from facelib.config import PAIRS_FILE, TEST_FOLDER, Config
 from facelib.data.duplicates import Side
 from facelib.data.images import Images, UnreadableImageError, load_images, measure
 from facelib.data.packs import Pack
-from facelib.data.pair_list import Pair, PairsError, read_pairs
+from facelib.data.pair_checks import name_people
+from facelib.data.pair_lines import PairsError
+from facelib.data.pair_list import Pair, read_pairs
 from facelib.folders import printable
 
 
@@ -25,11 +27,12 @@ class DecodedPairs(NamedTuple):
     first: np.ndarray  # (pairs,) int, rows of `images.pixels`
     second: np.ndarray
     matched: np.ndarray  # (pairs,) bool
+    names: dict[str, str]  # who is on each of `paths`
 
     @property
     def people(self) -> np.ndarray:
         """(pairs, 2) str: who is on both images of each pair."""
-        return np.array([[_person(path) for path in pair[:2]] for pair in self.pairs])
+        return np.array([[self.names[path] for path in pair[:2]] for pair in self.pairs])
 
     @property
     def folds(self) -> np.ndarray:
@@ -39,7 +42,7 @@ class DecodedPairs(NamedTuple):
     @property
     def image_people(self) -> np.ndarray:
         """Who is on each row of `images.pixels`, str."""
-        return np.array([_person(path) for path in self.readable])
+        return np.array([self.names[path] for path in self.readable])
 
     def side(self, name: str) -> Side:
         """The images as `duplicates.require_disjoint` takes them."""
@@ -90,13 +93,8 @@ def load_pairs(pairs_file: Path, images_dir: Path | Pack, cache_folder: Path, cr
     _check_kinds(pairs_file, listed, pairs)
     _check_contents(pairs_file, pairs, rows, images.contents)
     first, second = np.array([(rows[pair.first], rows[pair.second]) for pair in pairs]).T
-    return DecodedPairs(
-        listed, paths, images, readable, pairs, first, second, np.array([pair.matched for pair in pairs])
-    )
-
-
-def _person(path):
-    return path.split("/")[0]
+    matched = np.array([pair.matched for pair in pairs])
+    return DecodedPairs(listed, paths, images, readable, pairs, first, second, matched, name_people(listed))
 
 
 def _check_contents(pairs_file, pairs, rows, contents):

@@ -73,9 +73,11 @@ def build_parser() -> argparse.ArgumentParser:
     embed.add_argument("folder", type=parse_path)
     embed.add_argument("--face", type=parse_face, help=FACE_HELP)
     embed.add_argument("--output", type=parse_path, required=True, metavar="FILE.npz")
-    evaluate = command("evaluate", run_evaluate, "Figures on a list of pairs in the format of LFW, or on a pack.")
+    evaluate = command("evaluate", run_evaluate, "Figures on a list of pairs, or on a pack.")
     given = evaluate.add_mutually_exclusive_group(required=True)
-    given.add_argument("--pairs", type=parse_path, metavar="FILE", help="a list of pairs, of images in --images")
+    given.add_argument(
+        "--pairs", type=parse_path, metavar="FILE", help="LFW's, Kaggle's, or lines of: path path label; with --images"
+    )
     given.add_argument("--pack", type=parse_path, metavar="FILE", help="pairs and images in one file, such as lfw.bin")
     evaluate.add_argument("--images", type=parse_path, metavar="FOLDER")
     evaluate.add_argument("--face", type=parse_face, help=FACE_HELP)
@@ -194,7 +196,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if getattr(arguments, "face", None) and getattr(arguments, "crop", None) not in (None, "detect"):
         parser.error("--face says which of the faces that are found; it does not go with --crop or --whole")
-    if "pairs" in arguments and bool(arguments.pairs) != bool(arguments.images):
+    if "pack" in arguments and bool(arguments.pairs) != bool(arguments.images):
         parser.error("--pairs FILE needs --images FOLDER; --pack FILE goes without")
     warnings.filterwarnings("ignore", module=r"PIL\.")  # on broken files, which are refused with a reason
 

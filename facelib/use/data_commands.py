@@ -55,6 +55,10 @@ def add_data_commands(commands, epilog: str) -> None:
     folder.add_argument("--csv", type=parse_path, metavar="FILE", help="or a line for each image says its identity")
     folder.add_argument("--path-column", metavar="NAME", help="default: path, file, filename, image and the like")
     folder.add_argument("--identity-column", metavar="NAME", help="default: identity, person, name, label and the like")
+    lfw = command("fetch-lfw", run_fetch_lfw, "Labeled Faces in the Wild: the test images and the pairs of View 2.")
+    lfw.add_argument("output", type=parse_path, metavar="OUT", help="such as data, or the folder with your faces")
+    lfw.add_argument("--archive", type=parse_path, metavar="FILE", help="lfw*.tgz, or the folder it was unpacked to")
+    lfw.add_argument("--pairs", type=parse_path, metavar="FILE", help="pairs.txt, or another list of its pairs")
 
 
 def run_import_records(arguments) -> None:
@@ -88,6 +92,16 @@ def run_import_folder(arguments) -> None:
     columns = arguments.path_column, arguments.identity_column
     table = Table(arguments.csv, *columns) if arguments.csv else None
     report(arguments.output, import_folder(arguments.folder, arguments.output, table))
+
+
+def run_fetch_lfw(arguments) -> None:
+    """Fetch Labeled Faces in the Wild, and say what is there now."""
+    from facelib.gather.lfw import fetch_lfw
+
+    found = fetch_lfw(arguments.output.expanduser(), arguments.archive, arguments.pairs)
+    pairs = f"{found.pairs:,} pairs" + (f" in {found.folds} folds" if found.folds else "")
+    print(f"{printable(arguments.output)}: {found.images:,} images of {found.people:,} people; {pairs}")
+    print("Notebook 01 finds the square to cut out of these images, as for test images of any size.")
 
 
 def list_problems(problems, most: int = 20) -> None:

@@ -1,4 +1,4 @@
-"""Figures of the trained model on a list of pairs of its own, in the format of Labeled Faces in the Wild."""
+"""Figures of the trained model on a list of pairs of its own; see `pair_lines` for its form."""
 
 import os
 import tempfile

@@ -163,6 +163,18 @@ def test_people_and_folds_of_the_pairs_and_people_of_the_images_that_can_be_read
     assert found.folds.tolist() == [0] * 4 and found.image_people.tolist() == ["Ann", "Bob", "Bob", "Cy", "Cy"]
 
 
+def test_people_of_paths_are_those_that_the_labels_make(folder):
+    """The folder is the same for all: by it every pair would be matched."""
+    for name in FILES:
+        (folder / "images" / name).rename(folder / "images" / name.split("/")[1])
+    one, two, three, four, five, six = (name.split("/")[1] for name in FILES)
+    (folder / "pairs.txt").write_text(f"{one} {two} 1\n{one} {three} 0\n{four} {three} 1\n{five} {six} 0\n")
+    found = load(folder)
+    assert found.matched.tolist() == [True, False, True, False]
+    assert (found.people[:, 0] == found.people[:, 1]).tolist() == [True, False, True, False]
+    assert len({*found.names.values()}) == 4 and found.people[0, 0] == found.people[1, 0] == found.image_people[0]
+
+
 def test_the_test_pairs_are_those_of_the_configured_faces(folder, project):
     faces = folder / "faces"
     faces.mkdir()

@@ -1,12 +1,16 @@
 """pair_list.py: good pairs files read as they say, bad ones refused with the file, the line and what was expected."""
 
 import os
+import re
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facelib.data.pair_list import LARGEST, MISLABELLED, Pair, PairsError, is_mislabelled, read_pairs
+from facelib.config import ROOT
+from facelib.data.pair_lines import LARGEST
+from facelib.data.pair_list import MISLABELLED, Pair, PairsError, is_mislabelled, read_pairs
 
 IMAGES = ("Ann_Lee/Ann_Lee_0001.jpg", "Ann_Lee/Ann_Lee_0002.jpg", "Bo/Bo_0001.jpg", "Bo/Bo_0012.jpg", "Cy/Cy_0003.jpg")
 MATCHED = [f"P{k}\t1\t2" for k in range(16)]
@@ -226,3 +230,90 @@ def test_mislabelled_images_are_named_as_the_pairs_file_names_them(read):
     for path in MISLABELLED:
         name, file = path.split("/")
         assert file.startswith(f"{name}_") and len(file) == len(name) + len("_0001.jpg")
+
+
+# other forms of lists; test_pair_lines.py has what is wrong with a line, test_listed_images.py how files are found
+
+ROW = re.compile(r"\| (?:`(.*?)`)? ?\| `(.+?)`.* \| (matched|mismatched|refused): (.*) \|")
+FORMS = [ROW.fullmatch(line) for line in (ROOT / "docs" / "using.md").read_text().splitlines()]
+FORMS = [match.groups() for match in FORMS if match]
+OTHERS = (
+    "Mary Ann/Mary Ann_0001.jpg",
+    "Cy/Cy_1.jpg",
+    "Cy/Cy_2.png",
+    "Bo/a, b.JPEG",
+    "Dot/Dot_1.jpg",
+    "Dot/Dot_0001.jpg",
+)
+
+
+def test_the_table_of_forms_has_at_least_twelve():
+    assert len(FORMS) >= 12 and {kind for _, _, kind, _ in FORMS} == {"matched", "mismatched", "refused"}
+
+
+@pytest.mark.parametrize(("header", "line", "kind", "made"), FORMS)
+def test_what_is_made_of_a_form_is_what_the_table_says(read, tmp_path, header, line, kind, made):
+    for name in (*OTHERS, "Zoë/Zoë_0001.jpg"):
+        path = tmp_path / "images" / unicodedata.normalize("NFD", name)
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    content = "\n".join(filter(None, (header, line.replace("\\t", "\t"))))
+    if kind == "refused":
+        with pytest.raises(PairsError) as error:
+            read(content)
+        place = f"pairs.txt, line {content.count(chr(10)) + 1}: "
+        assert str(error.value).endswith(place + made)
+    else:
+        first, second = (unicodedata.normalize("NFD", path) for path in made.strip("`").split("`, `"))
+        assert read(content) == [Pair(first, second, kind == "matched", 0)]
+
+
+def test_the_same_two_images_by_other_names_are_one_pair(read, tmp_path):
+    (tmp_path / "images" / "Bo" / "Bo_7.png").touch()
+    with pytest.raises(PairsError, match="lines 2 and 4: the same two images, Cy/Cy_0003.jpg and Bo/Bo_7.png"):
+        read("1\nBo 7 Cy 3\nBo 1 12\nCy 03 Bo 007\n")
+
+
+def test_labels_that_contradict_each_other_are_named(read):
+    a, b, c, d = IMAGES[:4]
+    assert len(read(f"{a} {b} 0\n{c} {d} 1\n{a} {c} 0\n")) == 3
+    with pytest.raises(PairsError, match=rf"txt, line 3: {a} and {c} are called two people, and matched pairs .* one"):
+        read(f"{a} {b} 1\n{b} {c} 1\n{a} {c} 0\n")
+
+
+FIELDS = st.sampled_from(
+    [
+        *IMAGES,
+        "Ann_Lee",
+        "Bo",
+        "Zoë",
+        "1",
+        "2",
+        "12",
+        "0",
+        "-1",
+        "same",
+        "x.jpg",
+        "/etc",
+        "..",
+        "a\\b",
+        "name",
+        "imagenum1",
+    ]
+) | st.text(max_size=6)
+TEXTS = st.lists(st.tuples(st.lists(FIELDS, max_size=5), st.sampled_from([" ", "\t", ",", ", ", "\t "])), max_size=6)
+
+
+@given(content=st.binary(max_size=40) | TEXTS.map(lambda rows: "\n".join(by.join(row) for row, by in rows).encode(
+    errors="surrogatepass")))  # fmt: skip
+def test_whatever_a_list_holds_it_is_read_or_refused(tmp_path_factory, content):
+    folder = tmp_path_factory.getbasetemp() / "whatever"
+    if not folder.exists():
+        write_images(folder)
+    (folder / "pairs.txt").write_bytes(content)
+    try:
+        pairs = read_pairs(folder / "pairs.txt", folder)
+    except PairsError as error:
+        assert str(error).startswith(str(folder / "pairs.txt"))
+    else:
+        assert all((folder / path).is_file() for pair in pairs for path in pair[:2]) and pairs

@@ -111,4 +111,5 @@ def decoded():
     first, second = generator.integers(0, 36, (2, 60))
     digests = generator.integers(0, 256, (2, 40, 16), np.uint8)
     images = Images(pixels, np.ones(40, bool), (), "digest of the images", *digests)
-    return DecodedPairs([], readable, images, readable, [], first, second, np.arange(60) % 2 == 0)
+    people = {path: path.split("/")[0] for path in readable}
+    return DecodedPairs([], readable, images, readable, [], first, second, np.arange(60) % 2 == 0, people)

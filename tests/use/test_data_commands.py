@@ -1,9 +1,12 @@
 """`python -m facelib data`: its commands, and what they say."""
 
+from pathlib import Path
+
 import pytest
 from pack_files import python2_pack
 from record_files import write_records
 
+from facelib.gather import lfw
 from facelib.gather.intake import Taken
 from facelib.use import commands, data_commands
 from facelib.use.commands import main
@@ -20,6 +23,29 @@ def test_a_command_is_asked_for(capsys):
     with pytest.raises(SystemExit):
         main(["data"])
     assert "COMMAND" in capsys.readouterr().err
+
+
+def test_fetch_lfw_says_what_is_there_now(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        lfw, "fetch_lfw", lambda *arguments: asked.append(arguments) or lfw.Fetched(13233, 5749, 6000, 10)
+    )
+    asked = []
+    assert main(["data", "fetch-lfw", str(tmp_path), "--archive", "a.tgz"]) == 0
+    assert asked == [(tmp_path, Path("a.tgz"), None)]
+    out, _ = capsys.readouterr()
+    assert out.startswith(
+        f"{tmp_path}: 13,233 images of 5,749 people; 6,000 pairs in 10 folds\nNotebook 01 finds the sq"
+    )
+
+
+def test_what_goes_wrong_is_one_line(capsys, tmp_path):
+    (tmp_path / "a.tgz").write_bytes(b"no archive")
+    (tmp_path / "pairs.txt").write_text("1\nBo 1 2\n")
+    given = ["--archive", str(tmp_path / "a.tgz"), "--pairs", str(tmp_path / "pairs.txt")]
+    assert main(["data", "fetch-lfw", str(tmp_path / "out"), *given]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"error: {tmp_path}/a.tgz: damaged, or no tar archive: truncated header"
+    ]
 
 
 def test_records_are_imported_by_a_command_without_tensorflow(capsys, tmp_path, monkeypatch):
