@@ -17,7 +17,7 @@ def material():
 
 
 COPIES = NearDuplicates(
-    np.array([[0, 2], [1, 3], [4, 6], [5, 8], [7, 9], [8, 9]]), np.float32([0.99, 0.95, 0.9, 0.85, 0.7, 0.99])
+    np.array([[0, 2], [1, 3], [4, 6], [5, 8], [7, 9], [8, 9]]), np.float32([0.99, 0.95, 0.91, 0.89, 0.7, 0.99])
 )
 
 
@@ -25,7 +25,7 @@ def test_copies_are_sorted_by_kind_and_the_certain_ones_are_excluded(material):
     sections, excluded = findings.find_copies(material, COPIES, None)
     assert [len(section.findings) for section in sections] == [2, 2, 1]  # with the test, of two identities, of one
     assert sections[0].findings[0].images == (("b/2", 5), ("Ann_Lee/1.jpg", 8))
-    assert "likeness 0.85, one photograph" in sections[0].findings[0].words
+    assert "likeness 0.89, one photograph" in sections[0].findings[0].words
     assert "likeness 0.70, perhaps of one moment" in sections[0].findings[1].words
     assert [(one.path, one.other) for one in excluded] == [
         ("a/2", "a/0"), ("a/1", "b/0"), ("b/0", "a/1"), ("b/1", "c/0"), ("c/0", "b/1"), ("b/2", "Ann_Lee/1.jpg"),
