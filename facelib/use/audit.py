@@ -15,7 +15,7 @@ from facelib.data.identities import split_identities
 from facelib.data.pair_images import load_test_pairs
 from facelib.data.test_crop import find_test_crop
 from facelib.folders import printable
-from facelib.gather import findings, label_faults
+from facelib.gather import findings, label_faults, label_findings
 from facelib.gather.audit_page import render_exclusion, render_page
 from facelib.gather.names import read_names
 from facelib.gather.near_duplicates import find_near_duplicates
@@ -124,10 +124,10 @@ def _look(config: Config, material, pixels, trained: Trained | None, names):
     owners = np.concatenate([material.labels, -1 - people])  # pairs of one test person are no finding
     alike, _ = label_faults.find_alike(owners, embeddings, findings.ALIKE_PAIRS)
     copies, excluded = findings.find_copies(material, find_near_duplicates(pixels, alike), fit)
-    wrong, excluded_wrong = findings.find_wrong_labels(material, fit, held_out)
-    leaked, excluded_leaked = findings.find_leaked(material, training, tested, held_out)
-    twins = findings.find_twins(material, training, held_out)
-    mixtures = findings.find_mixtures(material, training, held_out)
+    wrong, excluded_wrong = label_findings.find_wrong_labels(material, fit, held_out)
+    leaked, excluded_leaked = label_findings.find_leaked(material, training, tested, held_out)
+    twins = label_findings.find_twins(material, training, held_out)
+    mixtures = label_findings.find_mixtures(material, training, held_out)
     sections = [*copies, named, leaked, wrong, mixtures, twins]
     return sections, [*excluded, *excluded_named, *excluded_leaked, *excluded_wrong]
 

@@ -52,7 +52,7 @@ def test_further_pairs_are_compared_too(faces):
 
 def test_copies_by_whom_they_show():
     pairs = np.array([[0, 1], [1, 2], [2, 4], [4, 5], [0, 2]])
-    found = NearDuplicates(pairs, np.float32([0.99, 0.95, 0.9, 0.85, 0.7]))
+    found = NearDuplicates(pairs, np.float32([0.99, 0.95, 0.9, 0.89, 0.7]))
     copies = sort_copies(np.array([0, 0, 1, 1]), found)
     assert [part.tolist() for part in copies] == [[[2, 4]], [[1, 2]], [[0, 1]]]
 

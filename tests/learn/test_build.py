@@ -463,8 +463,17 @@ def test_a_run_is_named_by_every_setting_that_decides_its_weights(config):
     for field in dataclasses.fields(config):
         changed = dataclasses.replace(config, **{field.name: other_value(getattr(config, field.name))})
         same = build.training_folder(changed, "digest").name == folder.name
-        harmless = ("profile", "data", "test_crop", "comparison_steps", "sizes_steps")
+        harmless = ("profile", "data", "exclude", "test_crop", "comparison_steps", "sizes_steps")
         assert same == (field.name in harmless or field.name.startswith(("texture_", "rareness_"))), field.name
+
+
+def test_what_the_exclusion_list_names_is_in_no_part_and_names_another_run(config, configure, split, tmp_path):
+    (tmp_path / "list.csv").write_text("path\n1/000.jpeg\n")
+    excluding = configure(f"exclude={tmp_path}/list.csv")
+    less = build.load_split(excluding)
+    assert {*split.faces.table.paths} - {*less.faces.table.paths} == {"1/000.jpeg"}
+    names = [build.training_folder(*part) for part in ((config, split.faces.digest), (excluding, less.faces.digest))]
+    assert names[0] != names[1]
 
 
 def test_a_run_is_named_by_its_data_and_by_bfloat16_of_the_machine(configure, monkeypatch):
