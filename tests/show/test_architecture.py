@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import pytest
 from keras import layers
 
+from facelib.learn.layers import FusedBatchNormalization
 from facelib.learn.networks import build_residual_network, count_multiply_adds, layer_multiply_adds
 from facelib.show import architecture
 
@@ -42,7 +43,8 @@ def test_layers_and_stages_add_up_to_the_network(local_contrast):
     assert sum(map(layer_multiply_adds, model.layers)) == count_multiply_adds(model)
     assert sum(part["multiply_adds"] for part in parts) == count_multiply_adds(model)
     assert sum(part["parameters"] for part in parts) == model.count_params()
-    learned = model.count_params() - 2 * sum(layer.scale.shape[0] for layer in model.layers if hasattr(layer, "scale"))
+    norms = [layer for layer in model.layers if isinstance(layer, FusedBatchNormalization)]
+    learned = model.count_params() - 2 * sum(norm.scale.shape[0] for norm in norms)
     counts = (8, model.count_params(), learned, count_multiply_adds(model), 1024 * 8 + 8)
     row = architecture.describe("residual", model, "as others say")
     assert row == ("residual", *(f"{count:,}" for count in counts), "as others say")
