@@ -77,7 +77,7 @@ def take_in(target: Path, source: Source, entries: Iterable[Entry], total: int, 
             has; no entry can be read; the source changes meanwhile.
         UnwritableError: the disk is full; what is whole is kept, and the same call resumes.
     """
-    target = Path(os.path.abspath(target))
+    target = Path(os.path.realpath(target))  # an empty folder elsewhere, that a link leads to, is filled there
     _check_free(target)
     lock = target.with_name(f".{target.name}.lock")
     with hold(lock, f"imports into {target}"):
@@ -94,6 +94,16 @@ def take_in(target: Path, source: Source, entries: Iterable[Entry], total: int, 
             ) from None
         finally:
             lock.unlink(missing_ok=True)
+
+
+def check_outside(target: Path, folder: Path) -> None:
+    """Refuse a `target` in the `folder` that is looked through for images: the next import would take its images too.
+
+    Raises:
+        IntakeError: it lies there.
+    """
+    if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(folder)):
+        raise IntakeError(printable(f"{target} lies in the folder of the photographs: choose another place"))
 
 
 def _check_free(target):

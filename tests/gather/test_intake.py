@@ -153,6 +153,14 @@ def test_a_source_that_changes_is_noticed(tmp_path, source):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_link_to_an_empty_folder_is_kept(tmp_path, source):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").symlink_to("elsewhere")
+    take(tmp_path, source)
+    assert (tmp_path / "out").is_symlink() and (tmp_path / "elsewhere" / "0" / "0.jpeg").exists()
+    assert sorted(os.listdir(tmp_path)) == ["elsewhere", "given", "out"]
+
+
 def test_a_folder_that_holds_something_is_left_alone(tmp_path, source):
     (tmp_path / "out").mkdir()
     take(tmp_path, source)  # an empty one is taken
