@@ -201,3 +201,8 @@ def test_python_has_the_same(verifier, photographs):
     expected = verifier.embed(np.stack([verifier.read(path) for path in (one, two)]))
     np.testing.assert_allclose(facelib.embed([one, two], profile="smoke"), expected, atol=1e-6)
     assert [len(facelib.find_faces(path)) for path in (one, two)] == [1, 2]
+    for images in (str(one), one, []):
+        with pytest.raises(ValueError, match="expected a sequence of at least one image, such as"):
+            facelib.embed(images, profile="smoke")
+    with pytest.raises(ValueError, match=r"face=\(1,\) names 1 faces for 2 images: one for each, or for all"):
+        facelib.verify(one, two, profile="smoke", face=(1,))
