@@ -84,7 +84,7 @@ def take_in(target: Path, source: Source, entries: Iterable[Entry], total: int, 
         staging = target.with_name(f".{target.name}.import")
         try:
             _check_free(target)  # another one may have been at it
-            return _collect(staging, target, source, track(entries, "importing", "files", total), identities or {})
+            return _collect(staging, target, source, entries, total, identities or {})
         except OSError as error:
             if error.errno not in REMEDIES:
                 raise
@@ -111,12 +111,12 @@ def _check_free(target):
         raise IntakeError(f"{printable(target)} exists already: name a new folder, or remove it")
 
 
-def _collect(staging, target, source, entries, identities):
+def _collect(staging, target, source, entries, total, identities):
     stamp = _stamp(source)
     _prepare(staging, {"format": FORMAT, "kind": source.kind, "source": stamp, "settings": source.settings})
     earlier, files, size, problems = _rows(staging / JOURNAL), 0, 0, []
     with open(staging / JOURNAL, "ab") as journal:
-        for entry in entries:
+        for entry in track(entries, "importing", "files", total):
             row = next(earlier, None)
             row = _keep(staging, source, entry, row) if row else _add(staging, source, entry, journal)
             if row.size is None:

@@ -135,6 +135,14 @@ def test_a_journal_that_makes_no_sense_is_refused(tmp_path, source):
         take(tmp_path, source)
 
 
+def test_notes_stand_on_lines_of_their_own(tmp_path, source, capsys):
+    with pytest.raises(KeyboardInterrupt):
+        take(tmp_path, source, stopping_after(3, KeyboardInterrupt()))
+    capsys.readouterr()
+    take(tmp_path, source)
+    assert capsys.readouterr().err.startswith(f"note: resuming the import that {tmp_path}/.out.import holds\n")
+
+
 def test_an_unfinished_import_of_something_else_makes_room(tmp_path, source, capsys):
     with pytest.raises(KeyboardInterrupt):
         take(tmp_path, source._replace(settings={"way": 2}), stopping_after(6, KeyboardInterrupt()))
