@@ -47,8 +47,15 @@ def verify(image_a, image_b, far: float | None = None, profile: str = "laptop", 
 
 
 def embed(images, profile: str = "laptop", crop=None, face="largest"):
-    """Embeddings (n, d) float32, unit norm, of `images`, a sequence of n; other arguments and errors as in `verify`."""
+    """Embeddings (n, d) float32, unit norm, of `images`, a sequence of n; other arguments and errors as in `verify`.
+
+    Raises:
+        ValueError: `images` is one path, or empty.
+    """
     import numpy as np
+
+    if isinstance(images, str | os.PathLike) or not len(images):
+        raise ValueError(f"expected a sequence of at least one image, such as [path]; found {images!r}")
 
     verifier = _load_verifier(profile)
     return verifier.embed(np.stack([seen.pixels for seen in verifier.look_at(images, crop, face)]))

@@ -216,6 +216,11 @@ def _find_data(data: str) -> str:
         raise ConfigError(f"no data folder at {folder}; DATA names a folder that holds {TRAINING_FOLDER}/")
     if len(kinds) == 2:
         raise ConfigError(f"{folder} holds {' and '.join(kinds)}; train on one of them, and move the other elsewhere")
+    inside = folder / TRAINING_FOLDER
+    if (inside / RECORD_FILES[0]).exists() and any(path.is_dir() and path.name[0] != "." for path in inside.iterdir()):
+        raise ConfigError(
+            f"{inside} holds {RECORD_FILES[0]} and folders; train on one of them, and move the other elsewhere"
+        )
     for name in (*(kinds or [TRAINING_FOLDER]), TEST_FOLDER, PAIRS_FILE):
         if not (folder / name).exists():
             raise ConfigError(f"{folder} holds no {name}; the layout is described in data/README.md")

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from facelib.files import UnwritableError
+from facelib.folders import printable
 from facelib.progress import say
 
 LOCK = ".lock"  # the name of a lock file, in the folder that it is for
@@ -40,7 +41,7 @@ def keep(path: Path, purpose: str) -> None:
 def _lock(path, purpose):
     file = _wait(path)
     file.truncate(0)
-    file.write(f"process {os.getpid()} ({purpose})")
+    file.write(f"process {os.getpid()} ({printable(purpose)})")
     file.flush()
     return file
 

@@ -188,6 +188,14 @@ def test_records_stand_in_the_place_of_the_training_folder(data_folder):
         load_config("smoke", str(data_folder))
 
 
+def test_records_beside_folders_of_identities_are_an_error(data_folder):
+    (data_folder / TRAINING_FOLDER / "train.rec").touch()
+    assert load_config("smoke", str(data_folder)).training == data_folder / TRAINING_FOLDER
+    (data_folder / TRAINING_FOLDER / "12").mkdir()
+    with pytest.raises(ConfigError, match=f"{TRAINING_FOLDER} holds train.rec and folders; train on one of them"):
+        load_config("smoke", str(data_folder))
+
+
 def test_records_in_the_projects_data_folder_are_found(project, data_folder):
     (data_folder / TRAINING_FOLDER).rmdir()
     (data_folder / "train.rec").touch()

@@ -72,6 +72,11 @@ def test_what_a_parent_holds_is_not_waited_for(tmp_path, start, monkeypatch):
         assert (tmp_path / "another").exists()
 
 
+def test_the_purpose_may_name_a_file_in_any_bytes(tmp_path):
+    with hold(tmp_path / "lock", f"imports into {os.fsdecode(bytes([255]))}"):
+        assert (tmp_path / "lock").read_text(encoding="utf-8").endswith("(imports into \\xff)")
+
+
 def test_a_place_without_locks_is_named(tmp_path):
     (tmp_path / "file").touch()
     with (

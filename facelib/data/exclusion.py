@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facelib.files import read_limited
 from facelib.folders import printable
 
 COLUMNS = ("path", "reason", "score", "other path")
@@ -50,12 +51,12 @@ def read_exclusion(file: Path, folder: Path, paths) -> np.ndarray:
 def _read_paths(file):
     # line and path of each row
     try:
-        size = file.stat().st_size
-        if size > BYTES_LIMIT:
-            raise ExclusionError(f"{printable(file)}: {size:,} bytes are too many for an exclusion list")
-        content = file.read_bytes().decode("utf-8-sig", "surrogateescape")  # as names of files are decoded
+        content = read_limited(file, BYTES_LIMIT, "an exclusion list")
     except OSError as error:
         raise ExclusionError(f"{printable(file)}: {error.strerror}; exclude names an exclusion list") from None
+    except ValueError as error:
+        raise ExclusionError(f"{printable(file)}: {error}") from None
+    content = content.decode("utf-8-sig", "surrogateescape")  # as names of files are decoded
     reader = csv.reader(io.StringIO(content, newline=""), strict=True)
     try:
         heading = [name.strip() for name in next(reader, [])]

@@ -115,6 +115,8 @@ class _Upright:
 class _OfPillow(_Upright):
     # of several frames the first, or what the file calls its main one
     def __init__(self, content):
+        if content.startswith((b"II+\0", b"MM\0+")):
+            raise _damaged("a TIFF of 64-bit places")
         if content.startswith((b"II", b"MM")):
             _check_pieces(content)
         self.image = _open(content)

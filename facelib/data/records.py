@@ -7,6 +7,7 @@ such a record 0 all records are images. The label of an image is its identity.
 
 import functools
 import re
+import stat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,6 +55,8 @@ def open_images(folder: Path) -> Path | Records:
     for name in RECORD_FILES:
         try:
             status = (folder / name).stat()
+            if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+                raise RecordsError(f"{printable(folder / name)}: is no regular file; copy it from its source again")
             stamps.append((status.st_size, status.st_mtime_ns))
         except OSError as error:
             if name != RECORD_FILES[2]:

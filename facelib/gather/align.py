@@ -11,7 +11,7 @@ from PIL import Image
 from facelib.data.images import UnreadableImageError, decode
 from facelib.folders import SUFFIXES, explain, list_images, printable
 from facelib.gather.detector import load_detector
-from facelib.gather.intake import Entry, IntakeError, Source, Taken, take_in
+from facelib.gather.intake import Entry, IntakeError, Source, Taken, check_outside, take_in
 from facelib.gather.landmarks import INSIGHTFACE
 from facelib.gather.photographs import LARGEST, FaceCutter
 from facelib.progress import say
@@ -29,10 +29,9 @@ def align_folder(folder: Path, output: Path, landmarks: np.ndarray = INSIGHTFACE
         UnwritableError: the disk is full. DetectorMissingError: mtcnn is not installed.
     """
     load_detector()
-    inside = Path(os.path.abspath(output)).is_relative_to(os.path.abspath(folder))
-    if not folder.is_dir() or inside:
-        reason = "lies in the folder of the photographs: choose another place" if inside else "is no folder"
-        raise IntakeError(printable(f"{output if inside else folder} {reason}"))
+    check_outside(output, folder)
+    if not folder.is_dir():
+        raise IntakeError(f"{printable(folder)} is no folder")
     listing = list_images(folder)
     if not listing.images:
         raise IntakeError(f"{printable(folder)} holds no image ({', '.join(SUFFIXES)}){explain(listing)}")

@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
+from facelib.data.listed_images import ListedImages
 from facelib.folders import SUFFIXES, is_visible, printable
 from facelib.gather.intake import IntakeError
 from facelib.progress import track
@@ -47,6 +48,7 @@ def _read_rows(folder, file, text, wanted):
     columns = [name.strip() for name in next(csv.reader([head], delimiter=separator), [])]
     places = [_choose(file, columns, *each) for each in zip(wanted, (PATHS, IDENTITIES), strict=True)]
     root, found, lines = os.path.join(os.path.realpath(folder), ""), [], {}
+    images = ListedImages(folder)
     rows = csv.reader(iter(lambda: text.readline(LINE_LIMIT), ""), delimiter=separator, strict=True)
     for row in track(rows, "reading the list", "lines", delay=1):
         number = rows.line_num + 1
@@ -57,7 +59,7 @@ def _read_rows(folder, file, text, wanted):
             raise IntakeError(f"{place}: {len(row)} fields; expected {len(columns)}, as the first line has")
         path, identity = (row[column].strip() for column in places)
         path = path.replace("\\", "/").removeprefix("./")
-        _check(place, root, path, identity)
+        path = _find(place, root, images, path, identity)
         if (earlier := lines.setdefault(path, number)) != number:
             raise IntakeError(f"{place}: {printable(path)} is in line {earlier} already: remove one of the two")
         if len(found) >= ROWS_LIMIT:
@@ -78,19 +80,27 @@ def _choose(file, columns, wanted, usual):
         option = "--path-column" if usual is PATHS else "--identity-column"
         missing = f"column {wanted!r}" if wanted else f"column with one of the names {', '.join(usual)}"
         fault = f"two columns {names[0]!r}" if twice else f"no {missing}"
-        raise IntakeError(printable(f"{file}: {fault}; it has {there}: name one of them with {option}"))
+        found = f"it has {there}: name one of them with {option}" if there else "its first line is empty"
+        if any("\0" in name for name in columns):
+            found = "it is no UTF-8, but UTF-16 or no text: save it as UTF-8"
+        raise IntakeError(printable(f"{file}: {fault}; {found}"))
     return place
 
 
-def _check(place, root, path, identity):
-    # who it is, and whether the path leads to an image below the folder
+def _find(place, root, images, path, identity):
+    # the path as the disk has it: an accent can be written in two ways; who it is, and whether it lies below the folder
     if not identity:
         raise IntakeError(f"{place}: names no identity")
     if not all(part and is_visible(part) for part in path.split("/")) or "\0" in path:
         raise IntakeError(f"{place}: {printable(repr(path))} is no path below {printable(root)}")
     if not path.lower().endswith(SUFFIXES):
         raise IntakeError(f"{place}: {printable(path)} is no image ({', '.join(SUFFIXES)})")
+    try:
+        path = path if os.path.isfile(root + path) else images.find(path)
+    except ValueError as error:
+        raise IntakeError(f"{place}: {printable(error)}") from None
     if not os.path.isfile(root + path):
         raise IntakeError(f"{place}: there is no image {printable(root + path)}")
     if not os.path.realpath(root + path).startswith(root):
         raise IntakeError(f"{place}: {printable(path)} is a link that leads out of {printable(root)}")
+    return path

@@ -13,7 +13,7 @@ from facelib.data.image_files import BYTES_LIMIT, UnreadableImageError
 from facelib.files import read_limited
 from facelib.folders import SUFFIXES, describe_unread, explain, is_visible, list_images, printable
 from facelib.gather.identity_table import read_identity_table
-from facelib.gather.intake import Entry, IntakeError, Source, Taken, take_in
+from facelib.gather.intake import Entry, IntakeError, Source, Taken, check_outside, take_in
 from facelib.progress import say
 from facelib.provenance import digest
 
@@ -38,12 +38,14 @@ def import_folder(folder: Path, target: Path, table: Table | None = None) -> Tak
         table: a CSV with the path of each image below `folder`, and its identity; other images are left where they are.
 
     Raises:
-        IntakeError: there is no image, or the table cannot be used. UnwritableError: see `intake.take_in`.
+        IntakeError: there is no image, the table cannot be used, or `target` lies in `folder`.
+        UnwritableError: see `intake.take_in`.
     """
     folder = Path(folder)
     if not folder.is_dir():
         found = "is no folder" if folder.exists() else "does not exist"
         raise IntakeError(f"{printable(folder)} {found}; expected a folder with images in or below it")
+    check_outside(target, folder)
     if table:
         listed, problems = read_identity_table(folder, *table), ()
     else:

@@ -77,14 +77,14 @@ def take_in(target: Path, source: Source, entries: Iterable[Entry], total: int, 
             has; no entry can be read; the source changes meanwhile.
         UnwritableError: the disk is full; what is whole is kept, and the same call resumes.
     """
-    target = Path(os.path.abspath(target))
+    target = Path(os.path.realpath(target))  # an empty folder elsewhere, that a link leads to, is filled there
     _check_free(target)
     lock = target.with_name(f".{target.name}.lock")
     with hold(lock, f"imports into {target}"):
         staging = target.with_name(f".{target.name}.import")
         try:
             _check_free(target)  # another one may have been at it
-            return _collect(staging, target, source, track(entries, "importing", "files", total), identities or {})
+            return _collect(staging, target, source, entries, total, identities or {})
         except OSError as error:
             if error.errno not in REMEDIES:
                 raise
@@ -96,17 +96,27 @@ def take_in(target: Path, source: Source, entries: Iterable[Entry], total: int, 
             lock.unlink(missing_ok=True)
 
 
+def check_outside(target: Path, folder: Path) -> None:
+    """Refuse a `target` in the `folder` that is looked through for images: the next import would take its images too.
+
+    Raises:
+        IntakeError: it lies there.
+    """
+    if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(folder)):
+        raise IntakeError(printable(f"{target} lies in the folder of the photographs: choose another place"))
+
+
 def _check_free(target):
     if os.path.lexists(target) and not (target.is_dir() and not any(target.iterdir())):
         raise IntakeError(f"{printable(target)} exists already: name a new folder, or remove it")
 
 
-def _collect(staging, target, source, entries, identities):
+def _collect(staging, target, source, entries, total, identities):
     stamp = _stamp(source)
     _prepare(staging, {"format": FORMAT, "kind": source.kind, "source": stamp, "settings": source.settings})
     earlier, files, size, problems = _rows(staging / JOURNAL), 0, 0, []
     with open(staging / JOURNAL, "ab") as journal:
-        for entry in entries:
+        for entry in track(entries, "importing", "files", total):
             row = next(earlier, None)
             row = _keep(staging, source, entry, row) if row else _add(staging, source, entry, journal)
             if row.size is None:

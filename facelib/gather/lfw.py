@@ -12,7 +12,7 @@ from facelib.files import write_atomically
 from facelib.folders import printable
 from facelib.gather.archive import ArchiveError, read_members
 from facelib.gather.download import DownloadError, Remote, download
-from facelib.gather.intake import Entry, IntakeError, Source, take_in
+from facelib.gather.intake import Entry, IntakeError, Source, check_path, take_in
 from facelib.locks import LOCK, hold
 from facelib.progress import track
 
@@ -55,6 +55,7 @@ def fetch_lfw(output: Path, archive: Path | None = None, pairs: Path | None = No
         IntakeError: one of the two is there, or the pairs are of other images.
     """
     output = Path(output)
+    is_new = not output.exists()
     downloads, images = output / DOWNLOADS, output / TEST_FOLDER
     _check_free(images)
     with hold(downloads / LOCK, f"fetches LFW into {output}"):
@@ -64,16 +65,18 @@ def fetch_lfw(output: Path, archive: Path | None = None, pairs: Path | None = No
             listed, content = read_list(pairs), pairs.read_bytes()
             _check_same(output / PAIRS_FILE, content)
             archive = archive or _download(IMAGES, downloads, "--archive")
-            found = _look_through(archive)
+            source = Source("lfw", archive, (archive,) if archive.is_file() else ())
+            found = _look_through(source)
             _check_images(archive, pairs, listed.lines, found)
             write_atomically(output / PAIRS_FILE, content)
-            source = Source("lfw", archive, (archive,) if archive.is_file() else ())
             taken = take_in(images, source, _entries(archive), len(found))
             shutil.rmtree(downloads)
         finally:
             (downloads / LOCK).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # where it holds nothing to go on with
+            with contextlib.suppress(OSError):  # where they hold nothing to go on with
                 downloads.rmdir()
+                if is_new:
+                    output.rmdir()
     return Fetched(taken.files, len({image.split("/")[0] for image in found}), len(listed.lines), listed.folds)
 
 
@@ -95,15 +98,16 @@ def _check_same(path, content):
         raise IntakeError(f"{path} exists already, with other pairs: name another folder, or remove it")
 
 
-def _look_through(archive):
+def _look_through(source):
     # paths of the images in the layout, of an archive of which every member is sound
-    found = set()
+    archive, found = source.path, set()
     for member in track(read_members(archive), f"looking through {printable(archive.name)}"[:40], "files", delay=1):
         if match := IMAGE.fullmatch(member.path):
             if match[1] in found:
                 raise ArchiveError(f"{archive}: holds {match[1]} twice, in two folders")
             if not member.read().startswith(JPEG):
                 raise ArchiveError(f"{archive}: {printable(member.path)} is no JPEG")
+            check_path(source, match[1])
             found.add(match[1])
     if not found:
         raise ArchiveError(f"{archive}: holds no images of LFW, which are named <name>/<name>_0001.jpg")

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from pathlib import Path
 
+from facelib.files import read_limited
 from facelib.folders import printable
 
 BYTES_LIMIT = 2**26  # of a list of names
@@ -22,12 +23,11 @@ def read_names(file: Path) -> dict[str, str]:
         NamesError: no such file, one that is too large, a line without a name, an id that comes twice.
     """
     try:
-        size = Path(file).stat().st_size
-        if size > BYTES_LIMIT:
-            raise NamesError(f"{printable(file)}: {size:,} bytes are too many for a list of names")
-        content = Path(file).read_bytes().decode("utf-8-sig", "replace")
+        content = read_limited(file, BYTES_LIMIT, "a list of names").decode("utf-8-sig", "replace")
     except OSError as error:
         raise NamesError(f"{printable(file)}: {error.strerror}; --names names a file of lines `id name`") from None
+    except ValueError as error:
+        raise NamesError(f"{printable(file)}: {error}") from None
     names: dict[str, str] = {}
     for number, line in enumerate(content.split("\n"), 1):
         if not line.strip():

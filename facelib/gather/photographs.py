@@ -37,10 +37,12 @@ class FaceCutter:
 
     Args:
         landmarks: (5, 2) float64, where they are to lie in the face, in pixels of 112; see `landmarks`.
-        which: `LARGEST`, `LEFT`, or the number of the face, from the left.
+        which: `LARGEST`, `LEFT`, or the number of the face, from the left; a `FaceError` where it is none of these.
     """
 
     def __init__(self, landmarks: np.ndarray, which=LARGEST):
+        if which not in (LARGEST, LEFT) and not (isinstance(which, int) and which >= 1):
+            raise FaceError(f"face={which!r} is neither {LARGEST!r}, {LEFT!r} nor a number from 1")
         self._landmarks, self._which = landmarks, which
         self.several = []  # the number of faces in each image of whose several faces one was taken
 

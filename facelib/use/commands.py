@@ -39,6 +39,12 @@ def _faces(text: str):
     return (parse_face(first), parse_face(second)) if comma else parse_face(text)
 
 
+def _picture(text: str):
+    if not text.lower().endswith(".png"):  # so that no photograph is replaced by a slip
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a picture that is written, such as verdict.png")
+    return parse_path(text)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     parser = argparse.ArgumentParser("python -m facelib", description="Use the model that `make all` trained.")
@@ -66,9 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     verify.add_argument("--face", type=_faces, help=f"{FACE_HELP}; left,2: another one in the second image")
     verify.add_argument("--far", type=_rate, help="the threshold for this false accept rate, not the most accurate one")
     verify.add_argument("--json", action="store_true", help="the answer and what it stands on, for programs")
-    verify.add_argument(
-        "--show", type=parse_path, metavar="OUT.png", help="draw photographs, faces, score and threshold"
-    )
+    verify.add_argument("--show", type=_picture, metavar="OUT.png", help="draw photographs, faces, score and threshold")
     embed = command("embed", run_embed, "Embeddings of all images in and below a folder, as a NumPy file.")
     embed.add_argument("folder", type=parse_path)
     embed.add_argument("--face", type=parse_face, help=FACE_HELP)
@@ -90,11 +94,15 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def run_verify(arguments) -> None:
-    from facelib.files import check_writable, write_atomically
+    from facelib.files import UnwritableError, check_writable, write_atomically
     from facelib.use.verify import load_verifier
 
     if arguments.show:
         check_writable(arguments.show)
+        if arguments.show.exists() and any(
+            image.exists() and image.samefile(arguments.show) for image in arguments.images
+        ):
+            raise UnwritableError(f"{arguments.show} is one of the two images: name another file")
     verifier = load_verifier(arguments.profile, traced=False)
     verifier.threshold(arguments.far)  # whether there is one is known at once
     seen = verifier.look_at(arguments.images, arguments.crop, arguments.face or "largest")
@@ -196,6 +204,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if "pack" in arguments and bool(arguments.pairs) != bool(arguments.images):
         parser.error("--pairs FILE needs --images FOLDER; --pack FILE goes without")
+    if "csv" in arguments and not arguments.csv and (arguments.path_column or arguments.identity_column):
+        parser.error("--path-column and --identity-column name columns of the file that --csv names")
     if getattr(arguments, "face", None) and getattr(arguments, "crop", None) not in (None, "detect"):
         parser.error("--face says which of the faces that are found; it does not go with --crop or --whole")
     warnings.filterwarnings("ignore", module=r"PIL\.")  # on broken files, which are refused with a reason

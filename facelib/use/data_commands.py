@@ -4,6 +4,7 @@ Nothing here needs a trained model; the audit uses one where there is one.
 """
 
 import argparse
+import os
 import re
 import sys
 from pathlib import Path
@@ -15,10 +16,10 @@ FACE_HELP = "which of several faces: largest (default), left, or a number from t
 
 
 def parse_path(text: str) -> Path:
-    """A path from the command line, which must not be empty."""
+    """A path from the command line, which must not be empty; ``~`` is the home, where a shell has left it."""
     if not text:  # as an unset variable of a shell gives it; a path would take it for the folder one is in
         raise argparse.ArgumentTypeError("an empty path; name a file or a folder")
-    return Path(text)
+    return Path(os.path.expanduser(text))
 
 
 def parse_face(text: str):
@@ -87,7 +88,7 @@ def run_fetch_lfw(arguments) -> None:
     """Fetch Labeled Faces in the Wild, and say what is there now."""
     from facelib.gather.lfw import fetch_lfw
 
-    found = fetch_lfw(arguments.output.expanduser(), arguments.archive, arguments.pairs)
+    found = fetch_lfw(arguments.output, arguments.archive, arguments.pairs)
     pairs = f"{found.pairs:,} pairs" + (f" in {found.folds} folds" if found.folds else "")
     print(f"{printable(arguments.output)}: {found.images:,} images of {found.people:,} people; {pairs}")
     print("Notebook 01 finds the square to cut out of these images, as for test images of any size.")

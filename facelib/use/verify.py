@@ -167,6 +167,10 @@ class Verifier:
         if crop not in (None, WHOLE, DETECT):
             measure_frame(Path(), [image for image in images if not isinstance(image, np.ndarray)])
         which = face if isinstance(face, tuple) else (face,) * len(images)
+        if len(which) != len(images):
+            raise ValueError(
+                f"face={face!r} names {len(which)} faces for {len(images)} images: one for each, or for all"
+            )
         found = [self.looker.look(image, crop, one) for image, one in zip(images, which, strict=True)]
         for image, seen in zip(images, found, strict=True):
             if len(seen.faces) > 1:

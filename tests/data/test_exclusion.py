@@ -74,9 +74,12 @@ def test_a_file_that_is_missing_or_too_large_is_named(tmp_path, monkeypatch):
         ExclusionError, match="nowhere.csv: No such file or directory; exclude names an exclusion list$"
     ):
         read_exclusion(tmp_path / "nowhere.csv", tmp_path, PATHS)
+    for place in ("/dev/null", tmp_path):  # a device can be without end
+        with pytest.raises(ExclusionError, match=": is a (pipe or a device|folder), not an exclusion list$"):
+            read_exclusion(place, tmp_path, PATHS)
     monkeypatch.setattr(exclusion, "BYTES_LIMIT", 3)
     (tmp_path / "list.csv").write_text("path\n")
-    with pytest.raises(ExclusionError, match="list.csv: 5 bytes are too many for an exclusion list$"):
+    with pytest.raises(ExclusionError, match="list.csv: 5 bytes are too many for an exclusion list: at most 3$"):
         read_exclusion(tmp_path / "list.csv", tmp_path, PATHS)
 
 

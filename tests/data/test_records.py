@@ -1,5 +1,7 @@
 """A folder of records as InsightFace gives them out: which of them are images, and of whom."""
 
+import os
+
 import numpy as np
 import pytest
 from conftest import write_image
@@ -105,6 +107,16 @@ def test_the_properties_may_be_missing_and_the_index_not(tmp_path):
     (tmp_path / "train.idx").unlink()
     with pytest.raises(RecordsError, match="train.idx: No such file or directory; it says where the records of train"):
         open_images(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["train.idx", "property"])
+def test_a_pipe_or_a_folder_in_place_of_a_file_is_not_waited_for(tmp_path, name):
+    for make in (os.mkfifo, os.mkdir):
+        write_records(tmp_path / make.__name__, PEOPLE)
+        (tmp_path / make.__name__ / name).unlink()
+        make(tmp_path / make.__name__ / name)
+        with pytest.raises(RecordsError, match=f"{name}: is no regular file; copy it from its source again"):
+            open_images(tmp_path / make.__name__)
 
 
 def test_ranges_that_disagree_with_labels_are_said(tmp_path, capsys):

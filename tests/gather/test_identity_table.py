@@ -51,6 +51,7 @@ def test_columns_are_found_by_usual_names_or_those_that_are_given(read, text, co
     ("text", "columns", "message"),
     [
         ("", (), "no column with one of the names path, file, "),
+        ("\npath,name\na.jpg,Zoe\n", (), "img, image_id; its first line is empty"),
         ("a,b\n", (), "no column with one of the names path, file, filename"),
         ("path,b\n", (), "it has 'path', 'b': name one of them with --identity-column"),
         ("path,name\n", ("where",), "no column 'where'; it has 'path', 'name': name one of them with --path-column"),
@@ -71,12 +72,22 @@ def test_columns_are_found_by_usual_names_or_those_that_are_given(read, text, co
         ("path,name\n" + 'a,"' + 200_000 * "b" + '"\n', (), "is no CSV: field larger than field limit"),
         ("path,name\n" + 100_000 * ",", (), "fields; expected 2, as the first line has"),
         (b"\xff\xfep\0a\0t\0h\0", (), "no column with one of the names path"),
+        (b"\xff\xfep\0a\0t\0h\0", (), "it is no UTF-8, but UTF-16 or no text: save it as UTF-8"),
     ],
 )
 def test_a_list_that_cannot_be_used_is_one_line_that_names_the_file(tmp_path, read, text, columns, message):
     with pytest.raises(IntakeError, match=re.escape(message)) as error:
         read(text, *columns)
     assert str(error.value).startswith(f"{tmp_path}/list.csv") and "\n" not in str(error.value)
+
+
+def test_an_accent_is_the_same_in_either_form_of_unicode(folder, read):
+    assert read("path,name\nb/e\u0301.jpeg,Zoe\n") == [("b/é.jpeg", "Zoe")]
+    with pytest.raises(IntakeError, match="line 3: b/é.jpeg is in line 2 already"):
+        read("path,name\nb/é.jpeg,Zoe\nb/e\u0301.jpeg,Zoe\n")
+    (folder / "x\u00e9.jpg").write_bytes(b"x")
+    (folder / "xe\u0301.jpg").write_bytes(b"y")
+    assert read("path,name\nxe\u0301.jpg,Zoe\nx\u00e9.jpg,Bo\n") == [("xe\u0301.jpg", "Zoe"), ("x\u00e9.jpg", "Bo")]
 
 
 def test_a_link_out_of_the_folder_is_refused(tmp_path, folder, read):

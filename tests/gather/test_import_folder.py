@@ -91,6 +91,11 @@ def test_a_folder_without_images_says_what_it_holds(tmp_path):
         import_folder(tmp_path / "nowhere", tmp_path / "out")
     with pytest.raises(IntakeError, match="notes.txt is no folder; expected a folder with images"):
         import_folder(tmp_path / "faces" / "notes.txt", tmp_path / "out")
+    write(tmp_path / "faces", "1.jpg")
+    (tmp_path / "link").symlink_to("faces")
+    for target in (tmp_path / "faces", tmp_path / "faces" / "out", tmp_path / "link" / "out"):
+        with pytest.raises(IntakeError, match="lies in the folder of the photographs: choose another place"):
+            import_folder(tmp_path / "faces", target)
 
 
 ODD = ["a/Zoe", "b/Zoe", "zoe", "Ä", "A\u0308", ".", "x" * 300]

@@ -135,6 +135,14 @@ def test_a_journal_that_makes_no_sense_is_refused(tmp_path, source):
         take(tmp_path, source)
 
 
+def test_notes_stand_on_lines_of_their_own(tmp_path, source, capsys):
+    with pytest.raises(KeyboardInterrupt):
+        take(tmp_path, source, stopping_after(3, KeyboardInterrupt()))
+    capsys.readouterr()
+    take(tmp_path, source)
+    assert capsys.readouterr().err.startswith(f"note: resuming the import that {tmp_path}/.out.import holds\n")
+
+
 def test_an_unfinished_import_of_something_else_makes_room(tmp_path, source, capsys):
     with pytest.raises(KeyboardInterrupt):
         take(tmp_path, source._replace(settings={"way": 2}), stopping_after(6, KeyboardInterrupt()))
@@ -151,6 +159,14 @@ def test_a_source_that_changes_is_noticed(tmp_path, source):
     with pytest.raises(IntakeError, match="given has changed meanwhile: remove "):
         take(tmp_path, source, entries(read=read))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_link_to_an_empty_folder_is_kept(tmp_path, source):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").symlink_to("elsewhere")
+    take(tmp_path, source)
+    assert (tmp_path / "out").is_symlink() and (tmp_path / "elsewhere" / "0" / "0.jpeg").exists()
+    assert sorted(os.listdir(tmp_path)) == ["elsewhere", "given", "out"]
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path, source):

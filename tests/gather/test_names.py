@@ -30,6 +30,9 @@ def test_a_list_that_cannot_be_used_is_named(tmp_path, content, message):
 def test_a_list_that_is_missing_or_too_large_is_named(tmp_path, monkeypatch):
     with pytest.raises(NamesError, match="No such file or directory; --names names a file"):
         read_names(tmp_path / "names.txt")
+    for place in ("/dev/null", tmp_path):  # a device can be without end
+        with pytest.raises(NamesError, match=": is a (pipe or a device|folder), not a list of names$"):
+            read_names(place)
     monkeypatch.setattr(names, "BYTES_LIMIT", 3)
     (tmp_path / "names.txt").write_text("1 Ann\n")
     with pytest.raises(NamesError, match="6 bytes are too many"):

@@ -131,3 +131,9 @@ def test_a_cutter_is_a_crop_of_the_decoder(tmp_path, monkeypatch):
     np.testing.assert_array_equal(images.pixels[0], taken.pixels)
     assert images.readable.tolist() == [True, False] and images.problems[0][1].startswith("no face is found")
     assert repr(cutter) != repr(FaceCutter(WANTED + 1)) and repr(cutter) != repr(FaceCutter(WANTED, "left"))
+
+
+@pytest.mark.parametrize("which", [0, -1, "right", "1", 1.5, None])
+def test_a_face_that_nobody_can_mean_is_refused(which):
+    with pytest.raises(FaceError, match="is neither 'largest', 'left' nor a number from 1"):
+        FaceCutter(WANTED, which)

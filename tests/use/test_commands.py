@@ -142,8 +142,11 @@ def test_a_bad_file_is_one_message_that_names_it(run, faces, tmp_path, kind, rea
         ["verify", "a.jpg", "b.jpg", "--crop", "1,-2,3"],
         ["verify", "a.jpg", "b.jpg", "--whole", "--crop", "1,2,100"],
         ["verify", "a.jpg", "b.jpg", "--profile", "lapdog"],
+        ["verify", "a.jpg", "b.jpg", "--show", "a.jpg"],
+        ["verify", "a.jpg", "b.jpg", "--show", ""],
         ["embed", "folder"],
         ["evaluate", "--pairs", "pairs.txt"],
+        ["data", "import-folder", "a", "b", "--path-column", "file"],
     ],
 )
 def test_wrong_usage_is_2_and_loads_nothing(arguments, capsys, monkeypatch):

@@ -38,6 +38,12 @@ def test_fetch_lfw_says_what_is_there_now(capsys, tmp_path, monkeypatch):
     )
 
 
+def test_the_home_is_known_where_a_shell_has_left_its_sign(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert data_commands.parse_path("~/faces") == Path("/home/ann/faces")
+    assert data_commands.parse_path("a/~") == Path("a/~")
+
+
 def test_what_goes_wrong_is_one_line(capsys, tmp_path):
     (tmp_path / "a.tgz").write_bytes(b"no archive")
     (tmp_path / "pairs.txt").write_text("1\nBo 1 2\n")

@@ -174,6 +174,11 @@ def test_a_picture_that_cannot_be_written_is_said_before_the_work(trained_projec
     (tmp_path / "file").write_text("")
     arguments = ["verify", "--profile", "smoke", "a.jpg", "b.jpg", "--show", str(tmp_path / "file" / "x.png")]
     assert main(arguments) == 1 and "x.png cannot be written: Not a directory" in capsys.readouterr().err
+    (tmp_path / "a.PNG").write_bytes(b"a photograph")
+    (tmp_path / "b.png").symlink_to("a.PNG")
+    arguments = ["verify", "--profile", "smoke", "a.jpg", str(tmp_path / "a.PNG"), "--show", str(tmp_path / "b.png")]
+    assert main(arguments) == 1 and "b.png is one of the two images: name another file" in capsys.readouterr().err
+    assert (tmp_path / "a.PNG").read_bytes() == b"a photograph"
 
 
 def test_photographs_are_aligned_by_a_command(verifier, photographs, tmp_path, capsys, monkeypatch):
@@ -196,3 +201,8 @@ def test_python_has_the_same(verifier, photographs):
     expected = verifier.embed(np.stack([verifier.read(path) for path in (one, two)]))
     np.testing.assert_allclose(facelib.embed([one, two], profile="smoke"), expected, atol=1e-6)
     assert [len(facelib.find_faces(path)) for path in (one, two)] == [1, 2]
+    for images in (str(one), one, []):
+        with pytest.raises(ValueError, match="expected a sequence of at least one image, such as"):
+            facelib.embed(images, profile="smoke")
+    with pytest.raises(ValueError, match=r"face=\(1,\) names 1 faces for 2 images: one for each, or for all"):
+        facelib.verify(one, two, profile="smoke", face=(1,))
