@@ -189,7 +189,7 @@ def load_config(profile: str = "laptop", data: str = "", overrides: str = "") ->
     """The configuration of `profile` on the faces in `data`, with `overrides` such as ``"epochs=2 gamma=32"``.
 
     An empty `data` means the project's own `data` folder where that holds training faces, else drawn faces;
-    ``"drawn"`` asks for drawn faces. Blanks separate overrides, but for those in brackets.
+    ``"drawn"`` asks for drawn faces. Blanks separate overrides, but for those in brackets and quotation marks.
 
     Raises:
         ConfigError: unknown profile or key, a value of another type, incomplete data, facelib apart from its project.
@@ -237,13 +237,14 @@ def _find_exclusion(name: str) -> str:
 def _parse(overrides: str) -> dict:
     types = {field.name: field.type for field in dataclasses.fields(Config)[2:]}  # without profile and data
     settings = {}
-    for item in re.findall(r"(?:[(\[][^)\]]*[)\]]|\S)+", overrides):
+    for item in re.findall(r"""(?:[(\[][^)\]]*[)\]]|"[^"]*"|'[^']*'|\S)+""", overrides):
         key, equals, text = item.partition("=")
         if not equals or key not in types:
             fault = f"unknown configuration key {key!r}, or no value, in {item!r}"
             raise ConfigError(f"{fault}; write key=value with one of: {', '.join(types)}")
         try:
-            value = text if types[key] is str else ast.literal_eval(text)
+            quoted = text[:1] in ("'", '"') or types[key] is not str
+            value = ast.literal_eval(text) if quoted else text
             value = float(value) if types[key] is float and type(value) is int else value
         except (ValueError, SyntaxError, OverflowError, MemoryError):
             value = None

@@ -52,9 +52,19 @@ def test_blanks_in_brackets_belong_to_a_value(text):
     assert (config.test_crop, config.epochs) == ((61, 64, 128), 3)
 
 
+@pytest.mark.parametrize("mark", ["'", '"'])
+def test_blanks_in_quotation_marks_belong_to_a_value(tmp_path, mark):
+    (tmp_path / "a list.csv").write_text("path\n")
+    config = load_config(
+        "laptop", "drawn", f"exclude={mark}{tmp_path}/a list.csv{mark} mining={mark}all{mark} epochs=3"
+    )
+    assert (config.exclude, config.mining, config.epochs) == (str(tmp_path / "a list.csv"), "all", 3)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("exclude='a list.csv epochs=3", 'exclude="\'a" is no str'),
         ("test_crop=(61, 64, 128", r"test_crop='\(61,' is no tuple"),
         ("test_crop=61, 64, 128", "test_crop='61,' is|unknown configuration key '64,'"),
         ("test_crop=[61, 64, 128]", r"test_crop='\[61, 64, 128\]' is no tuple"),

@@ -76,9 +76,7 @@ def choose_face(faces: list[Face], which=LARGEST) -> int:
         FaceError: there is none, no such one, or the largest is not known.
     """
     if not faces:
-        raise FaceError(
-            "no face is found; is one there, upright, lit, and not cut off? (--crop left,top,side says where it is)"
-        )
+        raise FaceError("no face is found; is one there, upright, lit, and not cut off?")
     if which == LEFT:
         return 1
     if which != LARGEST:

@@ -172,7 +172,10 @@ class Verifier:
                 f"face={face!r} names {len(which)} faces for {len(images)} images: one for each, or for all"
             )
         found = [self.looker.look(image, crop, one) for image, one in zip(images, which, strict=True)]
-        for image, seen in zip(images, found, strict=True):
+        for image, seen, asked in zip(images, found, which, strict=True):
+            if asked != LARGEST and not seen.faces:
+                name = "pixels" if isinstance(image, np.ndarray) else printable(image)
+                say(f"{name}: is taken as its size says, and no face is looked for: --face needs --detect")
             if len(seen.faces) > 1:
                 say(f"{printable(image)}: of {len(seen.faces)} faces number {seen.number} from the left is taken; "
                     "--face takes another")  # fmt: skip

@@ -71,6 +71,16 @@ def test_which_of_several_is_asked_for(verifier, photographs, capsys):
     assert verdict == verifier.verify(two, photographs / "one.png", face=(2, "left"))
 
 
+def test_a_face_that_is_asked_for_where_none_is_looked_for_is_no_silent_matter(verifier, photographs, capsys):
+    face = photographs / "face.png"
+    verifier.verify(face, photographs / "two.png", face=(2, "left"))
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == f"note: {face}: is taken as its size says, and no face is looked for: --face needs --detect"
+    assert "of 2 faces number 1" in second
+    verifier.verify(np.array(Image.open(face)), photographs / "one.png", face=1)
+    assert capsys.readouterr().err.startswith("note: pixels: is taken as its size says")
+
+
 @pytest.mark.parametrize(
     ("name", "face", "reason"),
     [
