@@ -87,11 +87,11 @@ def find_copies(material: Material, found: NearDuplicates, fit: Fit | None):
     explained = f"Compared by their edges. From a likeness of {SAME} on, it is one photograph saved twice: "
     rest = f"Pairs from {ALIKE} to {SAME} are often photographs of one moment; they are not excluded."
     sections = [
-        Section("Test images among the training images", f"{explained}the training image is excluded. {rest}",
+        Section("Training images like test images", f"{explained}the training image is excluded. {rest}",
                 kinds["test"]),
-        Section("One photograph under two identities", f"{explained}excluded is the image whose label fits worse, or "
+        Section("Images alike under two identities", f"{explained}excluded is the image whose label fits worse, or "
                 f"both where that is not known. {rest}", kinds["two"]),
-        Section("One photograph twice in an identity", f"{explained}the first image stays. {rest}", kinds["one"]),
+        Section("Images alike within an identity", f"{explained}the first image stays. {rest}", kinds["one"]),
     ]  # fmt: skip
     return sections, excluded
 
