@@ -25,8 +25,7 @@ README = f"""\
 report.pdf     the report; its blue numbers lead to the section of a page in html/ that computed them
 html/          a page for each notebook, those that go further as well; begin with html/index.html
 manifest.json  the SHA-256 of all files of the run, and of what each was made of
-code/          the package that it imports, and all notebooks, with those that go further; `make all PROFILE=...`
-               makes all of this: the report's last page names the profile
+code/          the package and all notebooks; `make all` makes all of this (profile: see the report's last page)
 
 To run the notebook, with Python 3.11, 3.12 or 3.13 and make (once: half a minute to 3 minutes, and 3 GB):
     cd code && make setup
