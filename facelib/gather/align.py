@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 
 from facelib.data.images import UnreadableImageError, decode
-from facelib.folders import SUFFIXES, explain, list_images, printable
+from facelib.folders import printable
 from facelib.gather.detector import load_detector
-from facelib.gather.intake import Entry, IntakeError, Source, Taken, check_outside, take_in
+from facelib.gather.intake import Entry, IntakeError, Source, Taken, check_outside, list_source, take_in
 from facelib.gather.landmarks import INSIGHTFACE
 from facelib.gather.photographs import LARGEST, FaceCutter
 from facelib.progress import say
@@ -32,9 +32,7 @@ def align_folder(folder: Path, output: Path, landmarks: np.ndarray = INSIGHTFACE
     check_outside(output, folder)
     if not folder.is_dir():
         raise IntakeError(f"{printable(folder)} is no folder")
-    listing = list_images(folder)
-    if not listing.images:
-        raise IntakeError(f"{printable(folder)} holds no image ({', '.join(SUFFIXES)}){explain(listing)}")
+    listing = list_source(folder)
     cutter = FaceCutter(landmarks, which)
 
     def read(path):

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from facelib.data.image_files import BYTES_LIMIT, UnreadableImageError
 from facelib.files import read_limited
-from facelib.folders import SUFFIXES, describe_unread, explain, is_visible, list_images, printable
+from facelib.folders import describe_unread, is_visible, printable
 from facelib.gather.identity_table import read_identity_table
-from facelib.gather.intake import Entry, IntakeError, Source, Taken, check_outside, take_in
+from facelib.gather.intake import Entry, IntakeError, Source, Taken, check_outside, list_source, take_in
 from facelib.progress import say
 from facelib.provenance import digest
 
@@ -49,9 +49,7 @@ def import_folder(folder: Path, target: Path, table: Table | None = None) -> Tak
     if table:
         listed, problems = read_identity_table(folder, *table), ()
     else:
-        listing = list_images(folder)
-        if not listing.images:
-            raise IntakeError(f"{printable(folder)} holds no image ({', '.join(SUFFIXES)}){explain(listing)}")
+        listing = list_source(folder)
         listed = [(path, os.path.dirname(path) or folder.name) for path in listing.images]
         problems = listing.problems
         for line in describe_unread(listing.unread):

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from facelib.data.image_files import UnreadableImageError
 from facelib.files import REMEDIES, UnwritableError, writing
-from facelib.folders import MANIFEST, is_visible, printable
+from facelib.folders import MANIFEST, SUFFIXES, Listing, explain, is_visible, list_images, printable
 from facelib.locks import hold
 from facelib.progress import say, track
 
@@ -104,6 +104,18 @@ def check_outside(target: Path, folder: Path) -> None:
     """
     if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(folder)):
         raise IntakeError(printable(f"{target} lies in the folder of the photographs: choose another place"))
+
+
+def list_source(folder: Path) -> Listing:
+    """The image files in and below `folder`, of which there is one at least.
+
+    Raises:
+        IntakeError: there is none.
+    """
+    listing = list_images(folder)
+    if not listing.images:
+        raise IntakeError(f"{printable(folder)} holds no image ({', '.join(SUFFIXES)}){explain(listing)}")
+    return listing
 
 
 def _check_free(target):

@@ -101,13 +101,14 @@ def _add_anchors(soup: BeautifulSoup) -> None:
 def _lead_back(soup: BeautifulSoup, front: str) -> None:
     """Lead from each question to the table of all of them, which is on this page or on the `front` page."""
     table = name_anchor(TITLE)
-    if not (front or soup.find(id=table)):
+    here = soup.find(id=table) is not None
+    if not (front or here):
         return
     for heading in soup.find_all(["h1", "h2"]):
         label = heading.find(string=LABEL)
         if label:
             words = LABEL.search(label)[0]
-            link = soup.new_tag("a", href=f"#{table}" if soup.find(id=table) else f"{front}#{table}")
+            link = soup.new_tag("a", href=f"#{table}" if here else f"{front}#{table}")
             link.string = words.strip()
             label.replace_with(label.removesuffix(words) + " ", link)
 

@@ -19,13 +19,11 @@ from facelib.gather import findings, label_faults, label_findings
 from facelib.gather.audit_page import render_exclusion, render_page
 from facelib.gather.names import read_names
 from facelib.gather.near_duplicates import find_near_duplicates
-from facelib.learn.embedding import build_embedder
-from facelib.progress import track
 from facelib.results import MissingResultError, publish
 from facelib.use.load import Trained, load_trained
+from facelib.use.verify import Verifier
 
 PAGE, LIST, RECORD = "index.html", "exclude.csv", "audit.json"
-BATCH = 256  # images embedded between two signs of progress
 FACES = "This page shows photographs of people: keep it to yourself, and do not publish it."
 UNTRAINED = "No network has been trained for this profile, so labels were not looked at: make all trains one."
 UNKNOWN = (
@@ -116,7 +114,7 @@ def _look(config: Config, material, pixels, trained: Trained | None, names):
         copies, excluded = findings.find_copies(material, find_near_duplicates(pixels), None)
         return [*copies, named], [*excluded, *excluded_named]
     count = len(material.labels)
-    embeddings = _embed(trained, pixels)
+    embeddings = Verifier(trained).embed_all(pixels)
     training, tested = embeddings[:count], embeddings[count:]
     held_out = split_identities(material.labels, config.validation_share, config.seed)[1]
     fit = label_faults.measure_fit(material.labels, training)
@@ -130,12 +128,6 @@ def _look(config: Config, material, pixels, trained: Trained | None, names):
     mixtures = label_findings.find_mixtures(material, training, held_out)
     sections = [*copies, named, leaked, wrong, mixtures, twins]
     return sections, [*excluded, *excluded_named, *excluded_leaked, *excluded_wrong]
-
-
-def _embed(trained, pixels):
-    embedder = build_embedder(trained.model, trained.config.flip_average)
-    starts = track(range(0, len(pixels), BATCH), "embedding", f"batches of {BATCH} images")
-    return np.concatenate([embedder(pixels[start : start + BATCH]) for start in starts])
 
 
 def _note(trained, faces):

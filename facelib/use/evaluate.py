@@ -4,8 +4,6 @@ import os
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from facelib.data import crop_check
 from facelib.data.images import SIZE
 from facelib.data.packs import Pack
@@ -14,9 +12,8 @@ from facelib.files import temporary_folder
 from facelib.gather.photographs import LARGEST
 from facelib.measure import intervals, lfw_protocol
 from facelib.measure.scored_pairs import ScoredPairs
-from facelib.progress import track
 from facelib.use.look import DETECT, WHOLE, find_crop
-from facelib.use.verify import BATCH, Verifier
+from facelib.use.verify import Verifier
 
 
 def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path | Pack, crop=None, face=LARGEST) -> dict:
@@ -51,8 +48,7 @@ def evaluate(verifier: Verifier, pairs_file: Path, images_dir: Path | Pack, crop
     ) as cache:  # other people's faces leave nothing behind
         test = load_pairs(pairs_file, images_dir, Path(cache), cutter or square)
         pixels = test.images.pixels
-        starts = track(range(0, len(pixels), BATCH), "embedding", f"batches of {BATCH} images")
-        embeddings = np.concatenate([verifier.embed(pixels[start : start + BATCH]) for start in starts])
+        embeddings = verifier.embed_all(pixels)
         scores = verifier.scores(embeddings, test.first, test.second)
         digest, faces = test.images.digest, crop_check.measure_faces(pixels)
     try:

@@ -17,7 +17,7 @@ from facelib.progress import say, track
 from facelib.use.load import Trained, find_threshold, load_trained
 from facelib.use.look import DETECT, WHOLE, Looker, Seen
 
-BATCH = 256  # images decoded at once
+BATCH = 256  # images decoded, or embedded, at once
 
 
 class Basis(NamedTuple):
@@ -82,6 +82,11 @@ class Verifier:
     def embed(self, pixels: np.ndarray) -> np.ndarray:
         """Embeddings (n, d) float32, unit norm, of images (n, 112, 112, 3) uint8; a ValueError where they are none."""
         return self._embedder(pixels)
+
+    def embed_all(self, pixels) -> np.ndarray:
+        """As `embed`, with progress; images (n, 112, 112, 3) uint8, n at least 1, of which some are read at a time."""
+        starts = track(range(0, len(pixels), BATCH), "embedding", f"batches of {BATCH} images")
+        return np.concatenate([self.embed(pixels[start : start + BATCH]) for start in starts])
 
     def embed_folder(self, folder: Path, crop=None, face=LARGEST) -> Embedded:
         """Embeddings of the image files in and below `folder`; see `Looker.look` for `crop` and `face`.
@@ -173,11 +178,11 @@ class Verifier:
             )
         found = [self.looker.look(image, crop, one) for image, one in zip(images, which, strict=True)]
         for image, seen, asked in zip(images, found, which, strict=True):
+            name = "pixels" if isinstance(image, np.ndarray) else printable(image)
             if asked != LARGEST and not seen.faces:
-                name = "pixels" if isinstance(image, np.ndarray) else printable(image)
                 say(f"{name}: is taken as its size says, and no face is looked for: --face needs --detect")
             if len(seen.faces) > 1:
-                say(f"{printable(image)}: of {len(seen.faces)} faces number {seen.number} from the left is taken; "
+                say(f"{name}: of {len(seen.faces)} faces number {seen.number} from the left is taken; "
                     "--face takes another")  # fmt: skip
         return found
 
