@@ -114,6 +114,8 @@ class Config:
     local_contrast: bool = True  # the residual network sees contrasts beside the pixels
     embedding_size: int = 256
     bfloat16: bool = True  # used where the processor has it
+    xla: bool = False  # compile the network, where one GPU trains it
+    synchronise_norm: bool = True  # batch norm of whole batches, where several devices share them; False: of each part
 
     # loss and mining
     loss: str = "circle"  # of the triplets; "triplet" for comparison, its margin then in squared distance
@@ -137,6 +139,9 @@ class Config:
     decay: str = "cosine"  # of the learning rate, after the warm-up
     warmup_steps: int = 100
     weight_decay: float = 5e-2
+    chunk_size: int = (
+        0  # images that a device embeds at once, where its part of a batch is more than memory holds; 0: all
+    )
     comparison_steps: int = 80  # length of each short run in the comparison of choices
 
     # for small sets: texture features, projected by LDA and fused with the embedding of the network
