@@ -15,7 +15,7 @@ PYTHON3 ?= python3
 THREADS ?= 2
 export FACELIB_THREADS := $(THREADS)
 
-PROFILES := smoke laptop best reference reference-as-it-was full
+PROFILES := smoke laptop best reference reference-as-it-was gpu full
 ifneq ($(words $(filter $(PROFILES),$(PROFILE)))-$(words $(PROFILE)),1-1)
 $(error PROFILE=$(PROFILE) is unknown; choose one of: $(PROFILES))
 endif
@@ -79,7 +79,8 @@ help:
 	@echo 'PROFILE=laptop   two cores, minutes (the default)'
 	@echo 'PROFILE=best     the same recipe for half an hour'
 	@echo 'PROFILE=reference            the reference system, mended; reference-as-it-was: with its slips'
-	@echo 'PROFILE=full     the whole size, for a GPU'
+	@echo 'PROFILE=gpu      the whole size, on a GPU: 8,000 identities, a network of 34 layers'
+	@echo 'PROFILE=full     the reference system at full length, on a GPU; to compare with'
 	@echo 'DATA=path        a folder with casia-webface/ (or train.rec) and the LFW files; see data/README.md'
 	@echo '                 (default: data/ where it holds faces, else drawn faces; DATA=drawn asks for drawn faces)'
 	@echo 'SET="key=value"  change the configuration, e.g. SET="epochs=2 gamma=32"; keys in facelib/config.py'

@@ -11,7 +11,7 @@ from bench.alternate import AT_MOST, alternate, compare_memory, compare_speed
 from bench.side import Side
 from bench.table import Shares
 
-REFERENCE, RESIDUAL = "reference", "laptop"  # the profiles that train these networks
+REFERENCE, RESIDUAL, WHOLE = "reference", "laptop", "gpu"  # profiles: of these networks, and of the whole size
 PEERS = {  # our mining -> the peers' closest
     "semi-hard": ("TripletMarginMiner semihard",),
     "hard": ("BatchEasyHardMiner", "TripletMarginMiner hard"),
@@ -50,6 +50,7 @@ class Sizes(NamedTuple):
     reference: tuple[int, int]  # P, K
     residual: tuple[tuple[int, int], ...]
     gathered: int  # batches of 64
+    augmented: tuple[int, int, int]  # P, K, batches
     mining: tuple[tuple[int, int], ...]
     pairs: tuple[int, int, int]  # pairs, images in them, pairs that are scored one by one
     circle: tuple[int, int]
@@ -57,9 +58,17 @@ class Sizes(NamedTuple):
 
 
 FULL = Sizes(
-    (64, 10), (50, 5), ((16, 4), (64, 4)), 20, ((50, 5), (256, 4), (1024, 4)), (1200, 1540, 40), (256, 4), AT_MOST
+    (64, 10),
+    (50, 5),
+    ((16, 4), (64, 4)),
+    20,
+    (64, 8, 4),
+    ((50, 5), (256, 4), (1024, 4)),
+    (1200, 1540, 40),
+    (256, 4),
+    AT_MOST,
 )
-QUICK = Sizes((16, 5), (4, 3), ((4, 2), (8, 2)), 2, ((8, 4), (16, 4), (32, 4)), (12, 15, 3), (16, 4), 3)
+QUICK = Sizes((16, 5), (4, 3), ((4, 2), (8, 2)), 2, (8, 4, 2), ((8, 4), (16, 4), (32, 4)), (12, 15, 3), (16, 4), 3)
 
 
 class Case(NamedTuple):
@@ -122,6 +131,14 @@ def _gather(sizes, folder):
     return [compare_speed("gather", what, against, "images/s", (count, count), *series.values()), FACES]
 
 
+def _augmentation(sizes, folder):
+    p, k, batches = sizes.augmented
+    ours = ("bench.feeding:augment", folder, WHOLE, p, k, batches)
+    series, count = measure_sides(sizes, ours=ours, theirs=(*ours, 1)), p * k * batches
+    what = f"augmented batches of {p * k}, all {machine.cores()} cores"
+    return [compare_speed("augmentation", what, "one core", "images/s", (count, count), *series.values()), FACES]
+
+
 def _mining(method, sizes, folder):
     results, peaks = [], {}
     for p, k in sizes.mining:
@@ -170,6 +187,7 @@ ROWS = {
     "residual-step": [Case("residual network", 60, partial(_residual_step, which)) for which in (0, 1)],
     "shares": [Case("shares of a step", 40, partial(_shares, which)) for which in (0, 1)],
     "gather": [Case("gather", 15, _gather)],
+    "augmentation": [Case("augmentation", 30, _augmentation)],
     "mining": [Case(f"{method} mining", 90, partial(_mining, method)) for method in PEERS],
     "evaluation": [
         Case(network, 60, partial(_evaluation, network)) for network in ("shallow_inception_resnet_v2", "residual")

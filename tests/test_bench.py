@@ -222,6 +222,12 @@ def test_gathered_and_decoded_batches_are_equal(faces):
     np.testing.assert_array_equal(np.stack(gathered), np.stack(decoded))
 
 
+def test_augmented_batches_are_as_many_and_as_large_as_the_table_says(faces):
+    from bench.feeding import augment
+
+    assert augment(faces, "gpu", 4, 3, 2)() == [12, 12]  # how many cores there are is left alone
+
+
 def test_scores_in_batches_and_pair_by_pair_agree():
     from bench.verifying import in_batches, pair_by_pair
 

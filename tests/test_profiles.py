@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import pytest
 
@@ -49,6 +50,32 @@ def test_the_reference_systems_recipe(profile):
 def test_full_is_the_reference_systems_scale():
     config = load_config("full", "drawn")
     assert (config.epochs, config.steps_per_epoch, config.mining) == (200, 200, "semi-hard")
+
+
+def test_gpu_looks_25_times_at_each_image_of_the_mission():
+    config = load_config("gpu", "drawn")
+    assert config.identities_limit >= 8000 and config.images_limit >= 50  # of 10 to 50
+    training = (1 - config.validation_share) * 211_958
+    batch = config.identities_per_batch * config.images_per_identity
+    assert batch == 512 and config.repeat_images  # who has few images takes part
+    assert config.epochs * config.steps_per_epoch * batch == pytest.approx(25 * training, rel=0.002)
+    assert config.validation_share * 8000 * 45 > config.validation_pairs_limit  # each of these people has 10 images
+
+
+def test_gpu_mines_triplets_beside_pairs_and_classes():
+    config = load_config("gpu", "drawn")
+    assert (config.loss, config.mining, config.triplets_weight) == ("circle", "semi-hard", 1)
+    assert config.later_mining_epoch > config.epochs  # hard negatives are often wrong labels
+    assert config.pairs_weight > 0 and config.classes_weight > 0 and config.memory_size % 512 == 0
+    assert (config.auxiliary_margin, config.auxiliary_gamma) == (0.25, 256)  # Sun et al. 2020, sec. 4.1
+    others = max(8000, 512 + config.memory_size)  # of random directions all together add less than one
+    assert others * math.exp(-config.auxiliary_gamma * config.auxiliary_margin**2) < 0.01
+
+
+def test_gpu_shrinks_weights_as_the_published_run_did():
+    config = load_config("gpu", "drawn")
+    rate, momentum, l2 = 0.1, 0.9, 1e-3  # of that run; a step of SGD adds up to 1 / (1 - momentum) of them
+    assert config.learning_rate * config.weight_decay == pytest.approx(rate * l2 / (1 - momentum))
 
 
 @pytest.mark.parametrize("profile", ["reference", "reference-as-it-was"])

@@ -4,6 +4,9 @@ Every number comes from a seed and a step, so that a resumed run sees what an un
 one at which a face looks natural; each amount is proportional to the strength, each probability as well.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 
@@ -11,6 +14,8 @@ from facelib.data.image_files import GREY
 from facelib.data.images import SIZE
 
 MESH = 4  # cells across and down, in which an image is warped
+THREADS = min(os.cpu_count() or 1, 8)  # a fifth of the time belongs to the interpreter, which serves one at a time
+BLOCK = 16  # images that a thread varies at once
 
 
 def augment(
@@ -33,7 +38,9 @@ def augment(
     slopes = _draw_slopes(generator, len(images), strength)
     ramp = np.linspace(-1, 1, size, dtype=np.float32)  # from one edge of an image to the opposite one
     across, down = np.repeat(ramp, 3), ramp[:, None]  # each place three times, for its three colours
-    for row, image in enumerate(result):
+
+    def vary(row):
+        image = result[row]
         picture = cv2.transform(image, colours[row])
         if widths[row] < size:
             picture = cv2.resize(picture, (widths[row], widths[row]), interpolation=cv2.INTER_AREA)
@@ -42,6 +49,8 @@ def augment(
         cv2.multiply(picture.reshape(size, -1), light, dst=image.reshape(size, -1), dtype=cv2.CV_8U)
         top, left, bottom, right = patches[row]
         image[top:bottom, left:right] = GREY
+
+    _in_threads(vary, len(images))
     return result
 
 
@@ -56,10 +65,24 @@ def warp(images: np.ndarray, seed: int, step: int, strength: float, size: int = 
     weights = np.maximum(0, 1 - np.abs(middles[:, None] - np.arange(MESH + 1)))  # of the corners, linearly
     weights = weights.astype(np.float32)  # shape (size, MESH + 1)
     result = np.empty((len(images), size, size, 3), np.uint8)
-    for image, own_corners, warped in zip(images, corners, result, strict=True):
-        columns, rows = weights @ own_corners @ weights.T - 0.5  # counted from the middle of the first pixel
-        cv2.remap(image, columns, rows, cv2.INTER_LINEAR, warped, cv2.BORDER_CONSTANT, GREY)
+
+    def move(row):
+        columns, rows = weights @ corners[row] @ weights.T - 0.5  # counted from the middle of the first pixel
+        cv2.remap(images[row], columns, rows, cv2.INTER_LINEAR, result[row], cv2.BORDER_CONSTANT, GREY)
+
+    _in_threads(move, len(images))
     return result
+
+
+def _in_threads(function, count):
+    # calls it with every row below `count`; OpenCV lets go of the interpreter while it computes
+    def call(start):
+        for row in range(start, min(start + BLOCK, count)):
+            function(row)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for _ in pool.map(call, range(0, count, BLOCK)):  # raises what a call raised
+            pass
 
 
 def _draw_mesh(generator, count, strength):

@@ -112,7 +112,9 @@ def build_learner(config: Config, split: Split) -> Learner:
         proxies: tuple[tf.Variable, ...] = ()
         if config.classes_weight:
             size = (int(split.training_labels.max()) + 1, config.embedding_size)
-            proxies = (tf.Variable(keras.random.normal(size, seed=config.seed), name="proxies"),)
+            # of about unit length: only their direction counts, and a step turns longer ones less
+            drawn = keras.random.normal(size, stddev=config.embedding_size**-0.5, seed=config.seed)
+            proxies = (tf.Variable(drawn, name="proxies"),)
         remembers = config.pairs_weight and config.memory_size
         memory = CrossBatchMemory(config.memory_size, config.embedding_size) if remembers else None
     auxiliary_settings = (config.auxiliary_margin, config.auxiliary_gamma)

@@ -3,8 +3,8 @@
 A loss over all pairs needs all embeddings at once, but not all that the network computed on the way. So the embeddings
 are computed and the rest is forgotten; the gradient of the loss by each embedding is found; then each chunk goes
 through the network a second time, which takes that gradient to the weights (Gao et al. 2021, "Scaling deep contrastive
-learning batch size under memory limited setup", sec. 3.2). Memory is that of one chunk, time that of two passes forward and one
-back.
+learning batch size under memory limited setup", sec. 3.2). Memory is that of one chunk, time that of two passes forward
+and one back.
 """
 
 import functools

@@ -61,6 +61,20 @@ def test_an_augmented_image_is_nearest_to_its_own_original(tmp_path):
     assert np.argmin(np.minimum(*both), axis=1).tolist() == list(range(8))
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_change_nothing(monkeypatch, threads):
+    images = noise(2 * augmentation.BLOCK + 3)  # the last block is smaller
+    expected = augment(images, 3, 10, 1.0)
+    monkeypatch.setattr(augmentation, "THREADS", threads)
+    np.testing.assert_array_equal(augment(images, 3, 10, 1.0), expected)
+
+
+def test_what_goes_wrong_in_a_thread_is_raised(monkeypatch):
+    monkeypatch.setattr(augmentation, "_draw_slopes", lambda *_: np.zeros((1, 2), np.float32))  # for the first image
+    with pytest.raises(IndexError):
+        augment(noise(), 3, 10, 1.0)
+
+
 def place_colours():
     """An image whose red is the column and whose green is the row, doubled: colours are places."""
     rows, columns = np.mgrid[:112, :112]

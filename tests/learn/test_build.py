@@ -214,6 +214,11 @@ def test_weights_and_proxies_come_from_the_seed(configure, split):
     assert (weights(1) != weights(2)).mean() > 0.9  # biases start at 0 whatever the seed
 
 
+def test_proxies_begin_with_about_unit_length(configure, split):
+    (proxies,) = build.build_learner(configure("classes_weight=1 embedding_size=400"), split).auxiliary_variables
+    assert np.linalg.norm(proxies, axis=1) == pytest.approx(1, abs=0.2)
+
+
 def test_rate_rises_and_falls_along_the_cosine(configure):  # slip 2
     config = configure("epochs=5 steps_per_epoch=10 warmup_steps=10 learning_rate=0.1")
     optimizer = build.build_optimizer(config)
