@@ -19,7 +19,7 @@ from facelib.data.identities import NoFacesError, dense_labels, draw_identities,
 from facelib.data.sampler import Sampler, validation_pairs
 from facelib.learn.cross_batch_memory import CrossBatchMemory
 from facelib.learn.embedding import build_embedder, pair_scores
-from facelib.learn.engine import choose_strategy, has_one_gpu
+from facelib.learn.engine import choose_strategy, has_one_gpu, host
 from facelib.learn.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
 from facelib.learn.mining import select_triplets
 from facelib.learn.networks import build_model, input_size, uses_bfloat16
@@ -89,11 +89,12 @@ def build_sampler(config: Config, split: Split) -> Sampler:
 
 
 def batches_from(config: Config, split: Split, sampler: Sampler):
-    """Function from a first step to an iterator of augmented batches, see `dataset.build_batches`."""
+    """Function from a first step to an iterator of augmented batches, or this host's parts: `dataset.build_batches`."""
 
     def batches(first_step):
         faces = (split.faces.pixels, split.training_labels, sampler, first_step)
-        return iter(build_batches(*faces, config.augmentation, config.warp_share, input_size(config)))
+        looks = (config.augmentation, config.warp_share, input_size(config))
+        return iter(build_batches(*faces, *looks, host(choose_strategy())))
 
     return batches
 

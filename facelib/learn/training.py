@@ -17,7 +17,7 @@ from facelib.checkpoint import restore_run, save_run
 from facelib.learn.alarms import alarm, stop_if_broken
 from facelib.learn.chunks import embed_in_chunks
 from facelib.learn.cross_batch_memory import CrossBatchMemory
-from facelib.learn.engine import add_up, first, gather, keep_sums, share, take_own, take_part
+from facelib.learn.engine import add_up, agree, first, gather, host, keep_sums, share, take_own, take_part
 from facelib.learn.similarity import positive_mask
 from facelib.locks import LOCK, hold
 from facelib.progress import advance, track
@@ -156,6 +156,9 @@ class Run:
         saved = restore_run(schedule.folder, self.groups) if schedule.folder else None
         self.state: dict[str, Any] = saved or {"history": [], "best": -math.inf}
         self.history: list[dict] = self.state["history"]
+        name = schedule.folder.name if schedule.folder else "a run that is kept nowhere"
+        agree(learner.strategy, "the run and its epochs", f"{len(self.history)} epochs of {name}")
+        self.folder = schedule.folder if host(learner.strategy)[0] == 0 else None  # the first host alone writes
 
     def epochs(self, batches):
         """The epochs that are left, each with an iterator of the batches of its steps; the progress is shown.
@@ -181,10 +184,11 @@ class Run:
         epoch, last = len(self.history) + 1, measured[-1]
         loss = float(last["loss"] + last["auxiliary_loss"])
         named = dict(zip(("identities", "images", "sources"), batch, strict=True))
-        stop_if_broken(last, self._steps(measured), named, self.schedule.folder)
+        stop_if_broken(last, self._steps(measured), named, self.folder)
         self.elapsed = time.perf_counter() - self.start
         text = f"epoch {epoch}/{self.schedule.epochs}, loss {loss:.4f}"
-        advance(self.bar, text, len(measured) * len(named["images"]), self.elapsed)
+        images = len(measured) * len(named["images"]) * host(self.learner.strategy)[1]
+        advance(self.bar, text, images, self.elapsed)
 
     def summarise(self, measured: list[dict]) -> dict:
         """The record of this epoch, see `train`, of what its steps `measured`; without the figures of a validation."""
@@ -199,11 +203,11 @@ class Run:
     def keep(self, record: dict) -> None:
         """Add the `record` of an epoch to the history; with a folder, save the state, and the best model too."""
         self.history.append(record)
-        if self.schedule.folder:
+        if self.folder:
             score = record.get("validation_roc_auc", record["steps"])
             improved = score > self.state["best"]
             self.state["best"] = score if improved else self.state["best"]
-            save_run(self.schedule.folder, self.groups, self.state, improved)
+            save_run(self.folder, self.groups, self.state, improved)
 
     def _steps(self, measured):
         return len(self.history) * self.schedule.steps_per_epoch + len(measured)
@@ -218,7 +222,8 @@ def begin(learner: Learner, schedule: Schedule):
     Raises:
         CheckpointError: the saved state does not fit.
     """
-    with hold(schedule.folder / LOCK, "training") if schedule.folder else nullcontext():
+    folder = schedule.folder if host(learner.strategy)[0] == 0 else None  # the first host holds it for all
+    with hold(folder / LOCK, "training") if folder else nullcontext():
         yield Run(learner, schedule)
 
 
