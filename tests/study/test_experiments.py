@@ -59,7 +59,7 @@ def config(project, monkeypatch):
 
 
 def start(config, *tables):
-    queue.fill_queue(experiments.queue_path(config), table_path(config), tiny_study.IDENTITY, tables)
+    queue.fill_queue(experiments.place_of(config), tiny_study.IDENTITY, tables)
 
 
 def test_work_runs_one_trial_at_a_time_until_nothing_is_left(config, capsys):
@@ -194,7 +194,7 @@ def test_a_worker_that_is_killed_in_the_middle_loses_no_finished_trial(config, s
     process = start_worker()
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    begun = queue.open_queue(experiments.queue_path(config)).get_trials(deepcopy=False)
+    begun = queue.open_queue(experiments.place_of(config)).study.get_trials(deepcopy=False)
     assert [trial.state.name for trial in begun[:3]] == ["COMPLETE", "RUNNING", "WAITING"]
     start(config, *tiny_study.EVERYTHING)
     assert experiments.work(config) == 0
@@ -207,7 +207,7 @@ def test_a_worker_ends_without_a_word_when_the_parent_is_gone(config, start_work
     process = start_worker()
     process.stdin.close()  # as the system does for a process that was killed
     assert process.wait(60) == experiments.INTERRUPTED and process.stderr.read() == ""
-    assert queue.open_queue(experiments.queue_path(config)).trials[0].state.name == "FAIL"
+    assert queue.open_queue(experiments.place_of(config)).study.trials[0].state.name == "FAIL"
     start(config, "loss")
     assert experiments.work(config) == 0
     assert [trial_of(row) for row in read_table(table_path(config))] == [ORDER[0]]
@@ -346,7 +346,7 @@ def test_a_mistake_of_ours_is_one_message_too(config, monkeypatch, capsys):
 def test_the_command_queues_and_runs_what_is_not_over_and_says_so(config, monkeypatch, capsys, workers):
     count = workers("exit 3")
     assert call(monkeypatch, "--only", "loss") == 0 and count() == 1
-    study = queue.open_queue(experiments.queue_path(config))
+    study = queue.open_queue(experiments.place_of(config)).study
     assert [trial.user_attrs["settings"] for trial in study.trials] == ["", "gamma=128.0"] * 2
     while experiments.work(config, workers=2) == 0:
         pass
