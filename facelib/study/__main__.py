@@ -157,14 +157,8 @@ def _rows(table):
     return [row for row in read_table(table) if not is_earlier(row)]
 
 
-def show(config: Config, tables: list[str], shared: str = "") -> None:
+def show(config: Config, tables: list[str]) -> None:
     """Print the declared trials of `tables` and those of the search, each with its state in the table."""
-    if shared:
-        from facelib.study.queue import open_queue, share_rows
-        from facelib.study.storage import explaining
-
-        with explaining(shared):
-            share_rows(open_queue(place_of(config, shared)))
     rows = newest(read_table(table_path(config)))
     places = plan.declared([name for name in tables if name != plan.SEARCHED])
     if plan.SEARCHED in tables:
@@ -199,7 +193,7 @@ def main() -> int:
     def run():
         config = plan.configure(plan.Trial("", plan.SEEDS[0]), arguments.data)
         if arguments.list:
-            return show(config, tables, arguments.storage)
+            return show(config, tables)
         if arguments.worker:
             threading.excepthook = lambda _: None  # no trace of a heartbeat that Optuna could not write
             _end_with_the_parent()

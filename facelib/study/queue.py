@@ -80,16 +80,19 @@ def fill_queue(place: Place, identity: dict, tables: list[str]) -> None:
     if not place.shared:
         study.set_user_attr("trials", len(trials) + plan.SEARCH_TRIALS * (plan.SEARCHED in tables))
 
-    over, queued = _over(queue), {name for ticket in _unfinished(study) for name in _names(ticket.user_attrs)}
+    over, tickets = _over(queue), study.get_trials(deepcopy=False)  # seen once: other folders go on meanwhile
+    queued = {name for ticket in tickets if not ticket.state.is_finished() for name in _names(ticket)}
     if plan.SEARCHED in tables:
-        begun = dict.fromkeys(trial for trial in (*begun, *map(trial_of, _rows(queue))) if plan.is_searched(trial))
+        begun = [*begun, *map(trial_in, tickets), *map(trial_of, _rows(queue))]
+        begun = dict.fromkeys(trial for trial in begun if plan.is_searched(trial))
         trials = dict.fromkeys((*trials, *begun))
     wanted = [trial._asdict() for trial in trials if trial not in over]
     if plan.SEARCHED in tables:
         wanted += [{"slot": number} for number in range(len(begun), plan.SEARCH_TRIALS)]
     for fields in wanted:
-        if not _names(fields) & queued:
-            study.enqueue_trial(fields, user_attrs=fields)
+        ticket = optuna.create_trial(state=TrialState.WAITING, user_attrs=fields)
+        if not _names(ticket) & queued:
+            study.add_trial(ticket)
 
 
 def _renew(place, identity):
@@ -98,7 +101,8 @@ def _renew(place, identity):
     if NAME in optuna.get_all_study_names(store):
         old = optuna.load_study(study_name=NAME, storage=store)
         if old.user_attrs.get("identity") == identity:
-            begun = [plan.Trial(*trial) for trial in old.user_attrs["begun"]] + _begun(old)
+            begun = [plan.Trial(*trial) for trial in old.user_attrs["begun"]]
+            begun += [trial for trial in map(trial_in, old.get_trials(deepcopy=False)) if plan.is_searched(trial)]
         optuna.delete_study(study_name=NAME, storage=store)
     study = optuna.create_study(study_name=NAME, storage=store, direction="maximize")
     study.set_user_attr("begun", begun)
@@ -107,7 +111,7 @@ def _renew(place, identity):
 
 
 def _join(place, identity):
-    # the shared queue with its rows, and the trials of the search that were begun
+    # the shared queue; what it and the table know of trials that are over, each has afterwards
     study = optuna.create_study(study_name=NAME, storage=_open(place), direction="maximize", load_if_exists=True)
     here = identity | {"code": digest(*(path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))))}
     while not (found := [ticket for ticket in study.get_trials(deepcopy=False) if "identity" in ticket.user_attrs]):
@@ -121,12 +125,7 @@ def _join(place, identity):
             )
     study.set_user_attr("identity", identity)
     share_rows(queue := Queue(study, place, identity))
-    return queue, _begun(study)
-
-
-def _begun(study):
-    trials = [trial_in(ticket) for ticket in study.get_trials(deepcopy=False)]
-    return [trial for trial in trials if plan.is_searched(trial)]
+    return queue, []
 
 
 def open_queue(place: Place) -> Queue:
@@ -152,7 +151,7 @@ def wait_for_trial(queue: Queue) -> bool:
             return TrialState.WAITING in states
         gone = TrialState.RUNNING not in states
         if not gone and not told:
-            say(f"waiting for {len(states)} trials that others run, in case that one of them is killed")
+            say(f"other processes run the last trials ({len(states)}): waiting, in case that one is killed")
             told = True
         time.sleep(1 if gone else storage.HEARTBEAT)
 
@@ -171,11 +170,10 @@ def run_next(queue: Queue, run) -> dict | None:
     def objective(ticket):
         if not ticket.user_attrs:  # nothing was left, and Optuna made a trial of its own
             raise optuna.TrialPruned
-        earlier = [other for other in _unfinished(study) if other.number < ticket.number]
-        if any(_names(ticket.user_attrs) & _names(other.user_attrs) for other in earlier):  # queued by two starts
-            raise optuna.TrialPruned
         taken.append(ticket)
         share_rows(queue)
+        if _is_second(ticket, study, _over(queue)):
+            raise optuna.TrialPruned
         if "settings" not in ticket.user_attrs:
             ticket.set_user_attr("settings", draw_settings(_rows(queue), ticket.user_attrs["slot"]))
         trial = trial_in(ticket)
@@ -269,12 +267,16 @@ def _unfinished(study):
     return study.get_trials(deepcopy=False, states=(TrialState.WAITING, TrialState.RUNNING))
 
 
-def _names(attributes):
-    # what trials of Optuna have in common that must not both be run; a trial of the search has two names once begun
-    names = {attributes["slot"]} if "slot" in attributes else set()
-    return (
-        names | {(attributes["settings"], attributes.get("seed", plan.SEEDS[0]))} if "settings" in attributes else names
-    )
+def _names(ticket):
+    # trials of Optuna that have one in common must not both be run; one of the search has two, once it was begun
+    names = {ticket.user_attrs["slot"]} if "slot" in ticket.user_attrs else set()
+    return names | {trial_in(ticket)} if "settings" in ticket.user_attrs else names
+
+
+def _is_second(ticket, study, over):
+    # whether an earlier one of the same name, queued by another start, waits, runs or is over
+    others = [other for other in study.get_trials(deepcopy=False)[: ticket.number] if _names(other) & _names(ticket)]
+    return any(not other.state.is_finished() or trial_in(other) in over for other in others)
 
 
 def _rows(queue):

@@ -47,11 +47,11 @@ def explaining(place: Path | str):
         yield
     except (SQLAlchemyError, optuna.exceptions.OptunaError) as error:
         cause = error if isinstance(error, SQLAlchemyError) else error.__cause__ or error
-        reason = str(cause).partition("\n")[0]
+        reason = str(getattr(cause, "orig", cause)).partition("\n")[0]
         if not isinstance(place, Path) and isinstance(cause, SQLAlchemyError):
             for secret in _secrets(_address(place)):
                 reason = reason.replace(secret, "***")
-            remedy = f"cannot be used now ({reason}): see to server, user and database, and start again"
+            remedy = f"cannot be used now ({reason}): check server, user and database, and start again"
         elif any(words in reason for words in PASSING):
             remedy = f"cannot be used now ({reason}): free it, its folder or its disk, and start again"
         else:
@@ -119,14 +119,14 @@ def _database(url, options, come_back):
 
 def _address(text):
     # no message shows the text, or what SQLAlchemy says of it: there can be a password in it
-    form = f"{POSTGRESQL}://user@host/database"
+    url, form = None, f"{POSTGRESQL}://user@host/database"
     with suppress(ValueError, SQLAlchemyError):
         url = make_url(text)
-        if url.get_backend_name() not in ("postgresql", "postgres"):
-            raise QueueError(f"STORAGE is an address of {url.drivername}; it can be {form}, or a journal file")
-        if "@" not in f"{url.host}{url.database}":  # else the password has a letter that ends it
-            return url.set(drivername=POSTGRESQL)
-    raise QueueError(f"STORAGE is no address {form}; in a user's name or a password, write % and two digits for @ : /")
+    if url is None or "@" in f"{url.host}{url.database}":  # a password that has one would end at it
+        raise QueueError(f"STORAGE is no address {form}; in user and password, write @ : / as %40 %3A %2F")
+    if url.drivername not in (POSTGRESQL, "postgresql", "postgres"):
+        raise QueueError(f"STORAGE is an address of {url.drivername}; give one of the form {form}, or a journal file")
+    return url.set(drivername=POSTGRESQL)
 
 
 def _secrets(url):

@@ -357,6 +357,29 @@ def test_the_command_queues_and_runs_what_is_not_over_and_says_so(config, monkey
     assert "4 trials were run with another WORKERS" in shown
 
 
+def test_folders_share_what_the_storage_holds(config, monkeypatch, capsys, workers, tmp_path):
+    journal = str(tmp_path / "journal")
+    other = queue.Place(tmp_path / "other.db", tmp_path / "other.csv", journal)
+    queue.fill_queue(other, tiny_study.IDENTITY, ["loss"])
+    workers("exit 3")
+    monkeypatch.setenv(experiments.STORAGE, journal)
+    assert call(monkeypatch, "--only", "minutes") == 0
+    monkeypatch.delenv(experiments.STORAGE)
+    assert experiments.work(config, shared=journal) == 0
+    assert "trial 1 of 5, about" in capsys.readouterr().out
+    rest = tiny_study.run_all(queue.open_queue(other))
+    assert call(monkeypatch, "--only", "minutes", "--storage", journal) == 0
+    assert "experiments-drawn.csv: every trial is over\n" in capsys.readouterr().out
+    rows = read_table(table_path(config))
+    assert len(rest) == 4 and len(rows) == 5 and rows == read_table(other.table)
+
+
+def test_a_storage_that_cannot_be_used_is_one_line_without_its_password(config, monkeypatch, capsys):
+    assert call(monkeypatch, "--storage", "mysql://me:secret@host/x") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: STORAGE is an address of mysql") and "secret" not in line
+
+
 def test_a_command_that_is_stopped_says_that_it_goes_on(config, monkeypatch, capsys, workers):
     def stop(*_):
         raise KeyboardInterrupt
