@@ -53,7 +53,7 @@ def work(config: Config, workers: int = 1, shared: str = "") -> int:
         with_test = any(table in plan.TESTED for table, _ in places)
         return run_trial(trial, config.data or "drawn", folders[0], with_test) | {"workers": workers}
 
-    with explaining(place.queue):
+    with explaining(place.shared or place.path):
         queue = open_queue(place)
         if not wait_for_trial(queue):
             return NOTHING_LEFT
@@ -139,14 +139,14 @@ def run_all(config: Config, tables: list[str], workers: int, shared: str = "") -
     place, table = place_of(config, shared), table_path(config)
     keep(place.path.with_name(f"{place.path.stem}{LOCK}"), "make experiments")
     identity = identify_study(config.data or "drawn")
-    with explaining(place.queue):
+    with explaining(place.shared or place.path):
         fill_queue(place, identity, tables)
     others = [row for row in _rows(table) if row["state"] != ERROR and (row["workers"] or workers) != workers]
     if others:
         print(f"{len(others)} trials were run with another WORKERS; those of now are not compared with them")
     code = supervise(workers, sys.argv[1:])
     if code == 0:
-        with explaining(place.queue):
+        with explaining(place.shared or place.path):
             share_rows(open_queue(place))
         failed = sum(row["state"] == ERROR for row in _rows(table))
         print(f"{table}: every trial is over" + f"; {failed} ended in an error" * bool(failed))

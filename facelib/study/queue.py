@@ -45,11 +45,6 @@ class Place(NamedTuple):
     table: Path  # the CSV file
     shared: str = ""  # the queue that it shares with other folders instead, see `storage.open_storage`
 
-    @property
-    def queue(self) -> Path | str:
-        """What `storage.open_storage` opens."""
-        return self.shared or self.path
-
 
 class Queue(NamedTuple):
     """A queue that was opened."""
@@ -138,7 +133,7 @@ def open_queue(place: Place) -> Queue:
         study = optuna.load_study(study_name=NAME, storage=_open(place))
         return Queue(study, place, study.user_attrs["identity"])
     except KeyError:
-        raise QueueError(f"{name_of(place.queue)} holds no study yet") from None
+        raise QueueError(f"{name_of(place.shared or place.path)} holds no study yet") from None
 
 
 def wait_for_trial(queue: Queue) -> bool:
@@ -306,7 +301,7 @@ def _open(place):
     def come_back(study, ticket):
         _come_back(Queue(study, place, study.user_attrs["identity"]), ticket)
 
-    return open_storage(place.queue, come_back)
+    return open_storage(place.shared or place.path, come_back)
 
 
 def _come_back(queue, ticket):

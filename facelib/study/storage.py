@@ -10,7 +10,7 @@ import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from facelib.files import UnwritableError, check_writable
+from facelib.files import check_writable
 
 try:
     import optuna
@@ -94,7 +94,7 @@ def open_storage(place: Path | str, come_back) -> BaseStorage:
         event.listen(storage.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         return storage
     if "://" not in place:
-        return _Journal(_JournalFile(place), come_back)
+        return _Journal(_journal(place), come_back)
     url = _address(place).render_as_string(hide_password=False)
     options = {"pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT_SECONDS}}
     try:
@@ -133,33 +133,22 @@ def _secrets(url):
     return {str(value) for name, value in [("password", url.password), *url.query.items()] if "password" in name}
 
 
-class _JournalFile(JournalFileBackend):
-    """A journal on a shared folder. The lock is a file that one process can make: NFS has that since version 3."""
-
-    def __init__(self, path):
-        if not Path(path).absolute().parent.is_dir():
-            raise QueueError(f"there is no folder for the journal {path}: mount it, or make it")
-        check_writable(path)
-        lock = JournalFileOpenLock(path)
-        super().__init__(path, lock)
-        lock.acquire()  # nobody is in the middle of a line
-        try:
-            with open(path, "rb") as file:
-                beginning, size = file.read(len(BEGINNING)), file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - 1))
-                whole = file.read() in (b"", b"\n")
-        finally:
-            lock.release()
-        if beginning not in (b"", BEGINNING):
-            raise QueueError(f"{path} is no journal of Optuna: name another file for STORAGE")
-        if not whole or size > MOST_BYTES:
-            raise QueueError(f"{path} {'is larger than a journal gets' if whole else 'ends within a line'}: {ANEW}")
-
-    def append_logs(self, logs):
-        try:
-            super().append_logs(logs)
-        except OSError as error:
-            raise UnwritableError(f"{self._file_path} cannot be written: {error.strerror}; free its disk") from None
+def _journal(path):
+    if not Path(path).absolute().parent.is_dir():
+        raise QueueError(f"there is no folder for the journal {path}: mount it, or make it")
+    check_writable(path)
+    lock = JournalFileOpenLock(path)  # a file that one process alone can make: also on NFS, since version 3
+    file = JournalFileBackend(path, lock)
+    if os.path.getsize(path) > MOST_BYTES:
+        raise QueueError(f"{path} is larger than a journal gets: {ANEW}")
+    lock.acquire()  # nobody is in the middle of a line
+    content = Path(path).read_bytes()
+    lock.release()
+    if content and not content.startswith(BEGINNING):
+        raise QueueError(f"{path} is no journal of Optuna: name another file for STORAGE")
+    if content and not content.endswith(b"\n"):
+        raise QueueError(f"{path} ends within a line: {ANEW}")
+    return file
 
 
 class _Journal(JournalStorage, BaseHeartbeat):
