@@ -99,7 +99,7 @@ def test_a_cohort_is_all_or_as_many_as_can_be_scored_and_not_too_few():
     assert len(some) == MOST == len(set(some.tolist())) and (np.diff(some) > 0).all()
     np.testing.assert_array_equal(some, draw_cohort(MOST + 500, 3))
     assert (some != draw_cohort(MOST + 500, 4)).any()
-    with pytest.raises(CohortError, match="39 faces are too few to carry a threshold over: at least 40, of as many"):
+    with pytest.raises(CohortError, match="29 faces are too few to carry a threshold over: at least 30, of as many"):
         draw_cohort(LEAST - 1, 3)
 
 

@@ -63,7 +63,7 @@ def test_names_of_people_are_not_read(verifier, faces, tmp_path):
 def test_too_few_faces_are_refused_by_name_and_number(verifier, tmp_path):
     for number in range(LEAST - 1):
         write_image(tmp_path / f"{number}.jpg", number)
-    with pytest.raises(CohortError, match=f"{tmp_path}: 39 faces are too few to carry a threshold over: at least 40"):
+    with pytest.raises(CohortError, match=f"{tmp_path}: 29 faces are too few to carry a threshold over: at least 30"):
         carry_to(verifier, tmp_path)
 
 
