@@ -102,6 +102,16 @@ RESULTS = {
     ),
     "10_error_analysis": dict(
         expected_calibration_error=0.0321,
+        carried=[
+            dict(pairs=kind, images=images, moved=moved, gains=dict(
+                quantile=dict(value=gain),
+                normalised=dict(value=gain + 0.03, lower=gain + 0.02, upper=gain + 0.05),
+            )) for kind, images, moved, gain in (
+                ("validation", "as they are", 0.0, 0.0), ("validation", "darker", 0.1234, 0.1777),
+                ("test", "as they are", 0.0163, -0.0041), ("test", "compressed", 0.015, 0.0067),
+                ("test", "darker", -0.1083, 0.1675),
+            )
+        ],
         all_pairs=dict(images=1539, matched=4321, mismatched=1179432, tar_at_far=[
             dict(far=0.1, tar=dict(value=0.9012, standard_error=0.01, lower=0.8811, upper=0.9213)),
             dict(far=0.01, tar=dict(value=0.6543, standard_error=0.02, lower=0.6123, upper=0.6912)),

@@ -613,3 +613,22 @@ def validation_pairs(labels, images_limit, seed):
         if labels[a] != labels[b] and (a, b) not in mismatched:
             mismatched.append((a, b))
     return matched, mismatched
+
+
+def matched_quantile(rate, scores, least):
+    """The lowest threshold, among the scores and above all of them, that accepts at most the share `rate`."""
+    for threshold in [*sorted(float(score) for score in scores), math.inf]:
+        accepted = sum(score >= threshold for score in scores)
+        if accepted <= rate * len(scores) + 1e-6:
+            return threshold if math.floor(rate * len(scores) + 1e-6) >= least else None
+
+
+def s_norm(score, of_first, of_second):
+    """The score in deviations from the mean of what either face scores with the cohort, the mean of both."""
+    total = 0.0
+    for others in (of_first, of_second):
+        others = [float(other) for other in others]
+        mean = sum(others) / len(others)
+        deviation = math.sqrt(sum((other - mean) ** 2 for other in others) / len(others))
+        total += (float(score) - mean) / deviation
+    return total / 2

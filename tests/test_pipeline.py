@@ -135,7 +135,7 @@ def test_results_hold_the_agreed_keys(executed):
         "accuracy_at_validation_threshold", "best_threshold", "best_accuracy", "data", "summaries",
     } <= test.keys()  # fmt: skip
     assert {
-        "all_pairs", "operating_points", "expected_calibration_error", "properties", "crops", "differences",
+        "all_pairs", "operating_points", "expected_calibration_error", "properties", "crops", "differences", "carried",
     } <= results(executed, "10_error_analysis").keys()  # fmt: skip
     honest = test["summaries"]["configured"]
     assert honest["validation_accuracy"]["value"] == test["accuracy_at_validation_threshold"]

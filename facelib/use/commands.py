@@ -65,12 +65,17 @@ def build_parser() -> argparse.ArgumentParser:
                 where.add_argument(f"--{option}", action="store_const", dest="crop", const=option, help=text)
         return added
 
+    def add_cohort(added):
+        text = "photographs like these, of many people: thresholds are carried over to them"
+        added.add_argument("--cohort", type=parse_path, metavar="FOLDER", help=text)
+
     verify = command("verify", run_verify, "Do two images show the same person?")
     verify.add_argument(
         "images", nargs=2, type=parse_path, metavar="IMAGE", help="a photograph, or a face of 112x112 pixels"
     )
     verify.add_argument("--face", type=_faces, help=f"{FACE_HELP}; left,2: another one in the second image")
     verify.add_argument("--far", type=_rate, help="the threshold for this false accept rate, not the most accurate one")
+    add_cohort(verify)
     verify.add_argument("--json", action="store_true", help="the answer and what it stands on, for programs")
     verify.add_argument("--show", type=_picture, metavar="OUT.png", help="draw photographs, faces, score and threshold")
     embed = command("embed", run_embed, "Embeddings of all images in and below a folder, as a NumPy file.")
@@ -85,6 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
     given.add_argument("--pack", type=parse_path, metavar="FILE", help="pairs and images in one file, such as lfw.bin")
     evaluate.add_argument("--images", type=parse_path, metavar="FOLDER")
     evaluate.add_argument("--face", type=parse_face, help=FACE_HELP)
+    add_cohort(evaluate)
     evaluate.add_argument("--json", action="store_true", help="the figures, for programs")
     export = command("export", run_export, "Write the model to files that run without this project.", crops=False)
     export.add_argument("--output", type=parse_path, metavar="FOLDER", help="default: reports/<profile>/export")
@@ -106,10 +112,16 @@ def run_verify(arguments) -> None:
             image.exists() and image.samefile(arguments.show) for image in arguments.images
         ):
             raise UnwritableError(f"{arguments.show} is one of the two images: name another file")
-    verifier = load_verifier(arguments.profile, traced=False)
+    verifier = load_verifier(arguments.profile, traced=bool(arguments.cohort))
     verifier.threshold(arguments.far)  # whether there is one is known at once
     seen = verifier.look_at(arguments.images, arguments.crop, arguments.face or "largest")
     verdict = verifier.decide(*seen, arguments.far)
+    if arguments.cohort:
+        from facelib.use.carry import carry_to, decide_again
+
+        carried = carry_to(verifier, arguments.cohort, arguments.crop)
+        list_problems(carried.problems)
+        verdict = decide_again(verdict, carried)
     if arguments.show:
         from facelib.show.verdict import draw_verdict
 
@@ -124,6 +136,9 @@ def run_verify(arguments) -> None:
     print(f"The threshold was chosen for {aim} on {basis.pairs:,} pairs of {basis.identities:,} people who were held")
     print(f"out from training ({describe(basis.data)}); of {basis.mismatched_pairs:,} pairs of two of them it accepts "
           f"{verdict.validation_far:.2%}.")  # fmt: skip
+    if verdict.cohort:
+        print(f"It was carried over to {verdict.cohort:,} photographs in {printable(arguments.cohort)}: "
+              "of their pairs it accepts as many.")  # fmt: skip
     print(f"model {verdict.model} ({verdict.parts}), profile {arguments.profile}")
 
 
@@ -160,9 +175,9 @@ def run_evaluate(arguments) -> None:
     pack = read_pack(arguments.pack) if arguments.pack else None
     verifier = load_verifier(arguments.profile)
     given = arguments.pack or arguments.pairs, pack or arguments.images
-    found = evaluate(verifier, *given, arguments.crop, arguments.face or "largest")
+    found = evaluate(verifier, *given, arguments.crop, arguments.face or "largest", arguments.cohort)
     list_problems(pack.left_out if pack else ())
-    list_problems(found["unreadable"])
+    list_problems([*found["unreadable"], *(found["cohort"] or {}).get("unreadable", ())])
     if found["several_faces"]:
         print("note: {several_faces:,} images show several faces; of each one is taken: --face {0}".format(
             arguments.face or "largest", **found), file=sys.stderr)  # fmt: skip
@@ -179,14 +194,25 @@ def run_evaluate(arguments) -> None:
         print("cross-validated over {0} folds: accuracy {accuracy:.4f}, standard error {standard_error:.4f}".format(
             len(folds["accuracies"]), **folds))  # fmt: skip
     print("threshold chosen for      threshold  accuracy  (standard error)  false accepts  true accepts")
-    for row in found["thresholds"]:
-        aim = "accuracy" if row["far"] is None else f"false accept rate {row['far']}"
-        print("{:25} {threshold:9.4f}  {accuracy:8.4f}  {standard_error:16.4f}  {false_accept_rate:13.2%}  "
-              "{true_accept_rate:12.2%}".format(aim, **row))  # fmt: skip
+    print_thresholds(found["thresholds"])
+    if cohort := found["cohort"]:
+        left_out = len(found["thresholds"]) - len(cohort["thresholds"])
+        few = f" (too few for {left_out} of the thresholds)" if left_out else ""
+        print(
+            f"carried over to {cohort['images']:,} photographs in {printable(arguments.cohort)}, without labels{few}:"
+        )
+        print_thresholds(cohort["thresholds"])
     best = "best on these very pairs  {best_threshold:9.4f}  {best_accuracy:8.4f}  (has seen the answers)"
     print(best.format(**found))
     data = describe(verifier.threshold()[1].data)
     print(f"Thresholds were chosen on {data}; model {found['model']} ({found['parts']})")
+
+
+def print_thresholds(rows) -> None:
+    for row in rows:
+        aim = "accuracy" if row["far"] is None else f"false accept rate {row['far']}"
+        print("{:25} {threshold:9.4f}  {accuracy:8.4f}  {standard_error:16.4f}  {false_accept_rate:13.2%}  "
+              "{true_accept_rate:12.2%}".format(aim, **row))  # fmt: skip
 
 
 def run_export(arguments) -> None:

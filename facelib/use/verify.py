@@ -41,6 +41,7 @@ class Verdict(NamedTuple):
     basis: Basis
     model: str  # fingerprint of the files that hold the model
     parts: str  # what the score is made of: "network", or what was fitted beside it too
+    cohort: int | None = None  # photographs that the threshold was carried over to; None: it is as it was chosen
 
 
 class Embedded(NamedTuple):

@@ -233,6 +233,15 @@ def test_without_folds_and_with_few_pairs_the_table_is_shorter(report):
     assert "cross-validated" not in text and "TAR at FAR 0" not in text
 
 
+def test_how_far_the_threshold_moves_is_said_of_photographs_where_it_was_measured(report):
+    text = " ".join(report()[0]).replace("\xa0", " ")
+    assert "moves by +0.016 from validation to test, and by −0.108 on darker images. Matched to scores of" in text
+    assert "it gains −0.4 and +16.8 points. Scores normalised by them gain +2.6 [+1.6, +4.6] and +19.8." in text
+    for changes in (dict(data="drawn"), dict(carried=[])):
+        text = " ".join(report(**changes)[0])
+        assert "Scores normalised by" not in text and "on many pairs like those in use" in text
+
+
 def test_best_choice_is_named(report):
     assert "Best is the winner" in " ".join(report()[0])
 
