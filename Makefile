@@ -9,6 +9,7 @@ PROFILE ?= laptop
 DATA ?=
 SET ?=
 WORKERS ?= 1
+STORAGE ?=
 ONLY ?=
 LIST ?=
 PYTHON3 ?= python3
@@ -65,6 +66,7 @@ help:
 	@echo 'make submission  one notebook, its page, the report, the code -> $(REPORTS)/submission.zip'
 	@echo 'make experiments run the trials of facelib/study/plan.py that are not over, hours -> reports/experiments.csv'
 	@echo '                 WORKERS=2: two at a time; ONLY="loss,P x K": these tables; LIST=1: show them, run none'
+	@echo '                 STORAGE=place: several machines share them; see docs/experiments.md'
 	@echo 'make data-lfw    download Labeled Faces in the Wild, 250 MB, into data/ or DATA'
 	@echo 'make lab         work on the notebooks in JupyterLab'
 	@echo 'make test        check the code and run the tests, on every core'
@@ -189,6 +191,7 @@ $(REPORTS)/submission.zip: $(REPORTS)/checks.txt $(ANSWERS) $(REPORTS)/report.pd
 # --- experiments -----------------------------------------------------------------------------------------------------
 
 # Can be killed at any time, and started again: it goes on with what is not over. Its settings are in facelib/study/plan.py.
+experiments: export FACELIB_STORAGE = $(value STORAGE)
 experiments: $(READY)
 	@$(PYTHON) -m facelib.study --data $(call quote,$(DATA)) --workers $(WORKERS) \
 	  $(if $(ONLY),--only $(call quote,$(ONLY))) $(if $(LIST),--list)

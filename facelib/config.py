@@ -60,6 +60,7 @@ PROFILES = {
         "augmentation": 0.5,  # 25 looks at an image; in proportion, `laptop` has 0.8 for 38, and `best` 1.7 for 77
         "network": "iresnet34",  # 99.42 % on LFW from all of CASIA, in Keras too (leondgarse/Keras_insightface)
         "embedding_size": 512,  # as in that run
+        "xla": True,  # fuses what stands between the convolutions; taken for one GPU, nobody measured it here
         # The circle losses over pairs and over classes see about 8,000 others. Those at random places, with cosines
         # near 0, add exp(-gamma m^2) each: all of them count little where gamma is above log(8000) / m^2 = 144. So one
         # gamma serves both losses, that of the paper for classes of faces (Sun et al. 2020, sec. 4.1)
@@ -138,6 +139,8 @@ class Config:
     local_contrast: bool = True  # the residual network sees contrasts beside the pixels
     embedding_size: int = 256
     bfloat16: bool = True  # used where the processor has it, or every GPU, see `networks.has_bfloat16`
+    xla: bool = False  # compile the network, where one GPU trains it
+    synchronise_norm: bool = True  # batch norm of whole batches, where several devices share them; False: of each part
 
     # loss and mining
     loss: str = "circle"  # of the triplets; "triplet" for comparison, its margin then in squared distance
@@ -161,6 +164,9 @@ class Config:
     decay: str = "cosine"  # of the learning rate, after the warm-up
     warmup_steps: int = 100
     weight_decay: float = 5e-2
+    chunk_size: int = (
+        0  # images that a device embeds at once, where its part of a batch is more than memory holds; 0: all
+    )
     comparison_steps: int = 80  # length of each short run in the comparison of choices
 
     # for small sets: texture features, projected by LDA and fused with the embedding of the network

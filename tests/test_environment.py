@@ -19,7 +19,7 @@ CONDA_TEXT = (ROOT / "environment.yml").read_text()
 CONDA = yaml.safe_load(CONDA_TEXT)
 EXTRAS = PROJECT["optional-dependencies"]
 INSTALLED = PROJECT["dependencies"] + PYPROJECT["dependency-groups"]["dev"]
-INSTALLED += [line for name in ("detect", "experiments", "onnx") for line in EXTRAS[name]]
+INSTALLED += [line for name in ("detect", "experiments", "onnx", "postgres") for line in EXTRAS[name]]
 DIRECT = [Requirement(line) for line in INSTALLED]
 LOCKED = [Requirement(line) for line in re.findall(r"^([a-z0-9][^\\\n]*==[^\\\n]*?) *\\?$", LOCK, re.MULTILINE)]
 # distributions whose package has another name

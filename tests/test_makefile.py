@@ -205,6 +205,19 @@ def test_experiments_hands_its_variables_on(made):
     assert " ".join(shown.split()).endswith("facelib.study --data '' --workers 1")
 
 
+def test_experiments_hands_the_storage_on_unseen(made):
+    """Neither shown nor among the arguments, where others see them: there can be a password in it."""
+    storage = "STORAGE=postgresql://me:$ecret'@host/x"
+    shown = make(made, "-n", "experiments", "VENV=other", storage).stdout
+    assert "-m facelib.study" in shown and "host" not in shown
+    python = made / "other" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "$FACELIB_STORAGE, $*"\n')
+    python.chmod(0o755)
+    assert make(made, "experiments", "VENV=other", storage).stdout.startswith(storage[8:] + ", -m facelib.study")
+    shutil.rmtree(made / "other")
+
+
 def test_changed_configuration_runs_all_notebooks(made):
     wait_until_older(made)
     assert calls(made, "SET=gamma=32 epochs=2") == NOTEBOOKS + REST

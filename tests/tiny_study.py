@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from facelib.study import plan
-from facelib.study.queue import fill_queue, open_queue, run_next, wait_for_trial
+from facelib.study.queue import Place, fill_queue, open_queue, run_next, wait_for_trial
 
 TABLES = {
     "loss": {"base": "", "hot": "gamma=128"},
@@ -29,10 +29,14 @@ EVERYTHING = ["loss", "minutes", "search"]
 IDENTITY = {"format": 1, "recipe": 1, "data": "d", "faces": "real"}
 
 
-def start(folder, tables=EVERYTHING, **changes):
+def place(folder, shared=""):
+    return Place(Path(folder) / "queue.db", Path(folder) / "experiments.csv", shared)
+
+
+def start(folder, tables=EVERYTHING, shared="", **changes):
     """The queue of a new start of `tables` in `folder`, whose table is experiments.csv."""
-    fill_queue(Path(folder) / "queue.db", Path(folder) / "experiments.csv", IDENTITY | changes, tables)
-    return open_queue(Path(folder) / "queue.db")
+    fill_queue(place(folder, shared), IDENTITY | changes, tables)
+    return open_queue(place(folder, shared))
 
 
 def finished(trial, roc_auc=0.75, state="complete", **changes):
@@ -40,7 +44,7 @@ def finished(trial, roc_auc=0.75, state="complete", **changes):
     return row | {"validation_roc_auc": roc_auc, "seconds": 60.0, "workers": 1} | changes
 
 
-def run_all(study, roc_auc=lambda number: 0.75):
+def run_all(queue, roc_auc=lambda number: 0.75):
     """Run made-up trials until nothing is left; returns them in order."""
     done = []
 
@@ -48,6 +52,6 @@ def run_all(study, roc_auc=lambda number: 0.75):
         done.append(trial)
         return finished(trial, roc_auc(len(done) - 1))
 
-    while wait_for_trial(study):
-        run_next(study, run)
+    while wait_for_trial(queue):
+        run_next(queue, run)
     return done

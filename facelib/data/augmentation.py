@@ -19,23 +19,30 @@ BLOCK = 16  # images that a thread varies at once
 
 
 def augment(
-    images: np.ndarray, seed: int, step: int, strength: float, warp_share: float = 1.0, size: int = SIZE
+    images: np.ndarray,
+    seed: int,
+    step: int,
+    strength: float,
+    warp_share: float = 1.0,
+    size: int = SIZE,
+    part: tuple[int, int] = (0, 1),
 ) -> np.ndarray:
     """Training variations: those of `warp`, then contrast, colour, grey, resolution, light, a covered patch.
 
     Args:
         images: (N, 112, 112, 3) uint8. strength: near 0 only the mirror image is left. warp_share: of the strength,
-            for those of `warp`. size: pixels a side of the result, see `warp`.
+            for those of `warp`. size: pixels a side of the result, see `warp`. part: number, from 0, and count of the
+            equal parts of a batch, where `images` are one: it is varied as in the whole batch.
 
     Returns:
         (N, size, size, 3) uint8.
     """
-    result = warp(images, seed, step, strength * warp_share, size)
-    generator = np.random.default_rng((seed, 6, step))
-    colours = _draw_colours(generator, len(images), strength)
-    patches = _draw_patches(generator, len(images), strength, size)
-    widths = _draw_widths(generator, len(images), strength)
-    slopes = _draw_slopes(generator, len(images), strength)
+    result = warp(images, seed, step, strength * warp_share, size, part)
+    generator, count, own = np.random.default_rng((seed, 6, step)), *_places(images, part)
+    colours = _draw_colours(generator, count, strength)[own]
+    patches = _draw_patches(generator, count, strength, size)[own]
+    widths = _draw_widths(generator, count, strength)[own]
+    slopes = _draw_slopes(generator, count, strength)[own]
     ramp = np.linspace(-1, 1, size, dtype=np.float32)  # from one edge of an image to the opposite one
     across, down = np.repeat(ramp, 3), ramp[:, None]  # each place three times, for its three colours
 
@@ -54,13 +61,16 @@ def augment(
     return result
 
 
-def warp(images: np.ndarray, seed: int, step: int, strength: float, size: int = SIZE) -> np.ndarray:
+def warp(
+    images: np.ndarray, seed: int, step: int, strength: float, size: int = SIZE, part: tuple[int, int] = (0, 1)
+) -> np.ndarray:
     """Mirror image, shift, zoom, rotation, a turned head, small distortions; arguments and result as of `augment`.
 
     A `size` below 112 also reduces the images, by the interpolation that moves them: where nothing moves, to 56 pixels
     by taking the means of 2x2.
     """
-    corners = _draw_mesh(np.random.default_rng((seed, 7, step)), len(images), strength)
+    count, own = _places(images, part)
+    corners = _draw_mesh(np.random.default_rng((seed, 7, step)), count, strength)[own]
     middles = (np.arange(size) + 0.5) * MESH / size  # of the pixels, in cells
     weights = np.maximum(0, 1 - np.abs(middles[:, None] - np.arange(MESH + 1)))  # of the corners, linearly
     weights = weights.astype(np.float32)  # shape (size, MESH + 1)
@@ -72,6 +82,12 @@ def warp(images: np.ndarray, seed: int, step: int, strength: float, size: int = 
 
     _in_threads(move, len(images))
     return result
+
+
+def _places(images, part):
+    # how many images the whole batch has, and which of them these are
+    number, parts = part
+    return parts * len(images), slice(number * len(images), (number + 1) * len(images))
 
 
 def _in_threads(function, count):

@@ -26,7 +26,14 @@ def build_dataset(
 
 
 def build_batches(
-    pixels, labels, sampler: Sampler, first_step=0, augmentation=0.0, warp_share=1.0, size: int = SIZE
+    pixels,
+    labels,
+    sampler: Sampler,
+    first_step=0,
+    augmentation=0.0,
+    warp_share=1.0,
+    size: int = SIZE,
+    part: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Endless batches from `first_step` on, as training takes them: (identities, images, rows).
 
@@ -38,23 +45,27 @@ def build_batches(
         augmentation, warp_share: strength of `augmentation.augment`, of which 0 leaves the images as they are, and the
             share of it for its `warp`.
         size: pixels a side to which augmentation reduces images; 112 where nothing is augmented.
+        part: number, from 0, and count of the equal parts into which each batch is cut; this one is drawn.
 
     Returns:
         Dataset with element_spec (identities (N,) int32, images (N, size, size, 3) float32 in [0, 255], rows (N,) int32
-        of `pixels`), N = P * K.
+        of `pixels`), N = P * K / parts.
 
     Raises:
-        ValueError: another size without augmentation, which would have to reduce them.
+        ValueError: another size without augmentation, which would have to reduce them; parts that are not equal.
     """
     if not augmentation and size != SIZE:
         raise ValueError(f"images that are not augmented keep their {SIZE} pixels a side, and {size} were asked for")
-    count = sampler.identities_per_batch * sampler.images_per_identity
+    number, parts = part
+    count, left = divmod(sampler.identities_per_batch * sampler.images_per_identity, parts)
+    if left:
+        raise ValueError(f"a batch of {count * parts + left} images cannot be cut into {parts} equal parts")
 
     def draw(step):
-        rows = sampler.batch(int(step))
+        rows = sampler.batch(int(step))[number * count : (number + 1) * count]
         images = pixels[rows]
         if augmentation:
-            images = augment(images, sampler.seed, int(step), augmentation, warp_share, size)
+            images = augment(images, sampler.seed, int(step), augmentation, warp_share, size, part)
         return labels[rows], images, rows.astype(np.int32)
 
     def batch(step):

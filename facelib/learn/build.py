@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from facelib.config import INDECISIVE, Config
+from facelib.config import INDECISIVE, Config, ConfigError
 from facelib.data.dataset import build_batches
 from facelib.data.duplicates import require_disjoint
 from facelib.data.face_alignment import FaceAlignment, fit_alignment
@@ -19,6 +19,7 @@ from facelib.data.identities import NoFacesError, dense_labels, draw_identities,
 from facelib.data.sampler import Sampler, validation_pairs
 from facelib.learn.cross_batch_memory import CrossBatchMemory
 from facelib.learn.embedding import build_embedder, pair_scores
+from facelib.learn.engine import choose_strategy, has_one_gpu, host
 from facelib.learn.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
 from facelib.learn.mining import select_triplets
 from facelib.learn.networks import build_model, input_size, uses_bfloat16
@@ -88,28 +89,35 @@ def build_sampler(config: Config, split: Split) -> Sampler:
 
 
 def batches_from(config: Config, split: Split, sampler: Sampler):
-    """Function from a first step to an iterator of augmented batches, see `dataset.build_batches`."""
+    """Function from a first step to an iterator of augmented batches, or this host's parts: `dataset.build_batches`."""
 
     def batches(first_step):
         faces = (split.faces.pixels, split.training_labels, sampler, first_step)
-        return iter(build_batches(*faces, config.augmentation, config.warp_share, input_size(config)))
+        looks = (config.augmentation, config.warp_share, input_size(config))
+        return iter(build_batches(*faces, *looks, host(choose_strategy())))
 
     return batches
 
 
 def build_learner(config: Config, split: Split) -> Learner:
-    """Model, optimizer, miner and loss of `config`, with weights drawn from its seed."""
-    tf.config.experimental.enable_op_determinism()
-    model = build_model(config)
-    proxies: tuple[tf.Variable, ...] = ()
-    if config.classes_weight:
-        size = (int(split.training_labels.max()) + 1, config.embedding_size)
-        # of about unit length: only their direction counts, and a step turns longer ones less
-        drawn = keras.random.normal(size, stddev=config.embedding_size**-0.5, seed=config.seed)
-        proxies = (tf.Variable(drawn, name="proxies"),)
+    """Model, optimizer, miner and loss of `config`, with weights drawn from its seed, on all devices of this process.
 
-    remembers = config.pairs_weight and config.memory_size
-    memory = CrossBatchMemory(config.memory_size, config.embedding_size) if remembers else None
+    Raises:
+        ConfigError: the devices cannot share a batch, or chunks do not fit into it.
+    """
+    tf.config.experimental.enable_op_determinism()
+    strategy = choose_strategy()
+    _check_parts(config, strategy.num_replicas_in_sync)
+    with strategy.scope():
+        model, optimizer = build_model(config), build_optimizer(config)
+        proxies: tuple[tf.Variable, ...] = ()
+        if config.classes_weight:
+            size = (int(split.training_labels.max()) + 1, config.embedding_size)
+            # of about unit length: only their direction counts, and a step turns longer ones less
+            drawn = keras.random.normal(size, stddev=config.embedding_size**-0.5, seed=config.seed)
+            proxies = (tf.Variable(drawn, name="proxies"),)
+        remembers = config.pairs_weight and config.memory_size
+        memory = CrossBatchMemory(config.memory_size, config.embedding_size) if remembers else None
     auxiliary_settings = (config.auxiliary_margin, config.auxiliary_gamma)
 
     def auxiliary(labels, embeddings, sources):
@@ -133,7 +141,25 @@ def build_learner(config: Config, split: Split) -> Learner:
 
     early, late = (_selector(method, config.mining_margin) for method in (config.mining, config.later_mining))
     auxiliary_loss = auxiliary if config.pairs_weight or config.classes_weight else None
-    return Learner(model, build_optimizer(config), select, loss, auxiliary_loss, proxies, memory)
+    parts = (auxiliary_loss, proxies, memory, config.chunk_size, config.xla and has_one_gpu(), strategy)
+    return Learner(model, optimizer, select, loss, *parts)
+
+
+def _check_parts(config, devices):
+    count = config.identities_per_batch * config.images_per_identity
+    batch = f"identities_per_batch={config.identities_per_batch} images_per_identity={config.images_per_identity}"
+    if count % devices:
+        fewer = max(number for number in range(1, devices) if count % number == 0)
+        raise ConfigError(
+            f"{batch}: {devices} devices cannot share {count} images; choose another batch, or show TensorFlow"
+            f" {fewer} devices (CUDA_VISIBLE_DEVICES)"
+        )
+    part = count // devices
+    if config.chunk_size and part % config.chunk_size:
+        fits = max(size for size in range(1, config.chunk_size) if part % size == 0)
+        raise ConfigError(
+            f"chunk_size={config.chunk_size}: chunks of it do not fill {part} images; choose {fits}, or 0 for one chunk"
+        )
 
 
 def _selector(method, margin):

@@ -4,6 +4,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from facelib.learn.engine import gather, rank, replicas
+
 
 @keras.saving.register_keras_serializable("facelib")
 class FusedBatchNormalization(layers.Layer):
@@ -11,41 +13,74 @@ class FusedBatchNormalization(layers.Layer):
 
     Keras 3 composes batch normalisation of single operations, which takes three times as long on a CPU. Scale, offset
     and statistics are float32 whatever the policy.
+
+    Args:
+        synchronised: where several devices share a batch, measure all of it and not each one's part, so that the result
+            is that of one device; the fused kernel cannot do this. Without it the statistics kept are the first's.
     """
 
-    def __init__(self, momentum=0.9, epsilon=1e-3, **options):
+    def __init__(self, momentum=0.9, epsilon=1e-3, synchronised=True, **options):
         super().__init__(**options)
-        self.momentum, self.epsilon = momentum, epsilon
+        self.momentum, self.epsilon, self.synchronised = momentum, epsilon, synchronised
 
     def build(self, shape):
         def weight(name, initializer, trainable):
-            options = {"trainable": trainable, "dtype": "float32", "autocast": False}
-            return self.add_weight(name=name, shape=(shape[-1],), initializer=initializer, **options)
+            # what is not trained differs between devices until it is read: then it is the first's
+            kept = {} if trainable else {"aggregation": "only_first_replica", "synchronization": "on_read"}
+            options = {"trainable": trainable, "dtype": "float32", "autocast": False, **kept}
+            return keras.Variable(keras.initializers.get(initializer), (shape[-1],), name=name, **options)
 
         self.scale, self.offset = weight("scale", "ones", True), weight("offset", "zeros", True)
         self.mean, self.variance = weight("mean", "zeros", False), weight("variance", "ones", False)
 
     def call(self, inputs, training=False):
-        empty = tf.zeros((0,))  # in training the kernel measures mean and variance itself
-        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=inputs,
-            scale=self.scale.value,
-            offset=self.offset.value,
-            mean=empty if training else self.mean.value,
-            variance=empty if training else self.variance.value,
-            epsilon=self.epsilon,
-            is_training=bool(training),
-        )
+        if training and self.synchronised and replicas() > 1:
+            outputs, mean, variance = self._normalise_together(inputs)
+        else:
+            empty = tf.zeros((0,))  # in training the kernel measures mean and variance itself
+            outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+                x=inputs,
+                scale=self.scale.value,
+                offset=self.offset.value,
+                mean=empty if training else self.mean.value,
+                variance=empty if training else self.variance.value,
+                epsilon=self.epsilon,
+                is_training=bool(training),
+            )
         if training:
             self.mean.assign(self.momentum * self.mean + (1 - self.momentum) * mean)
             self.variance.assign(self.momentum * self.variance + (1 - self.momentum) * variance)
         return outputs
 
+    def _normalise_together(self, inputs):
+        # mean and variance of all parts from those of each (Chan et al. 1983, eq. 2.1), without the difference of large
+        # squares; the variance that is kept is divided by n - 1, as the fused kernel does
+        x = tf.cast(inputs, tf.float32)
+        each = gather(tf.stack(tf.nn.moments(x, (0, 1, 2)))[None])  # shape (replicas, 2, channels)
+        means, variances = each[:, 0], each[:, 1]
+        mean = tf.reduce_mean(means, axis=0)
+        variance = tf.reduce_mean(variances + tf.square(means - mean), axis=0)
+        outputs = tf.nn.batch_normalization(x, mean, variance, self.offset.value, self.scale.value, self.epsilon)
+        count = tf.cast(tf.size(x) // x.shape[-1] * replicas(), tf.float32)
+        return tf.cast(outputs, inputs.dtype), mean, variance * count / (count - 1)
+
     def compute_output_shape(self, shape):
         return shape
 
     def get_config(self):
-        return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
+        own = {"momentum": self.momentum, "epsilon": self.epsilon, "synchronised": self.synchronised}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("facelib")
+class Dropout(layers.Dropout):
+    """Keras' dropout, which draws otherwise on each of several devices that share a batch."""
+
+    def call(self, inputs, training=False):
+        if not training or not self.rate or replicas() == 1:
+            return super().call(inputs, training=training)
+        seed = self.seed_generator.next() + tf.stack([tf.cast(rank(), tf.int64), 0])
+        return tf.nn.experimental.stateless_dropout(inputs, self.rate, tf.cast(seed % (tf.int32.max - 1), tf.int32))
 
 
 @keras.saving.register_keras_serializable("facelib")

@@ -10,7 +10,7 @@ from keras import layers
 from facelib.config import Config
 from facelib.data.images import SIZE
 from facelib.learn.face_networks import build_iresnet, build_mobilefacenet
-from facelib.learn.layers import FusedBatchNormalization, LocalContrastNormalization, UnitNorm
+from facelib.learn.layers import Dropout, FusedBatchNormalization, LocalContrastNormalization, UnitNorm
 
 NETWORKS = ("residual", "shallow_inception_resnet_v2", "iresnet18", "iresnet34", "mobilefacenet")
 CONTRAST_SIDES = (4, 16)  # pixels of the neighbourhoods in which the residual network sees contrasts
@@ -40,7 +40,11 @@ def uses_bfloat16(config: Config) -> bool:
 def build_model(config: Config) -> keras.Model:
     """The network of `config`, see `networks.build_network`, with weights drawn from its seed."""
     choices = (config.image_size, config.local_contrast)
-    return build_network(config.network, config.embedding_size, uses_bfloat16(config), config.seed, *choices)
+    model = build_network(config.network, config.embedding_size, uses_bfloat16(config), config.seed, *choices)
+    for layer in model.layers:
+        if isinstance(layer, FusedBatchNormalization):
+            layer.synchronised = config.synchronise_norm
+    return model
 
 
 def input_size(config: Config) -> int:
@@ -168,7 +172,7 @@ def build_shallow_inception_resnet_v2(embedding_size: int = 128) -> keras.Model:
     for number in range(1, 3):
         x = _inception(x, f"block8_{number}", 0.20, (((192, 1),), ((192, 1), (224, (1, 3)), (256, (3, 1)))))
     x = layers.GlobalAveragePooling2D(name="average_pool")(x)
-    x = layers.Dropout(0.2, name="dropout")(x)
+    x = Dropout(0.2, name="dropout")(x)
     x = layers.Dense(embedding_size, dtype="float32", name="embedding")(x)
     return keras.Model(inputs, UnitNorm(name="unit_norm")(x), name="shallow_inception_resnet_v2")
 

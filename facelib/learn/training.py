@@ -15,7 +15,9 @@ import tensorflow as tf
 
 from facelib.checkpoint import restore_run, save_run
 from facelib.learn.alarms import alarm, stop_if_broken
+from facelib.learn.chunks import embed_in_chunks
 from facelib.learn.cross_batch_memory import CrossBatchMemory
+from facelib.learn.engine import add_up, agree, first, gather, host, keep_sums, share, take_own, take_part
 from facelib.learn.similarity import positive_mask
 from facelib.locks import LOCK, hold
 from facelib.progress import advance, track
@@ -31,6 +33,9 @@ class Learner(NamedTuple):
     auxiliary_loss: Callable | None = None  # (labels, embeddings, sources) -> scalar, added to the loss
     auxiliary_variables: tuple = ()  # trained along with the model, such as class proxies
     memory: CrossBatchMemory | None = None  # of the images of each batch, once the step is done
+    chunk_size: int = 0  # images that a device embeds at once, see `chunks`; 0: all of its part
+    xla: bool = False  # compile the network
+    strategy: tf.distribute.Strategy = tf.distribute.get_strategy()  # in whose scope all of it was made
 
     @property
     def variables(self):
@@ -55,7 +60,7 @@ def train_step(learner: Learner, select, identities, images, sources):
     Args:
         select: function of (labels, embeddings, sources) to (T, 3) triplets.
         identities: (B,) int. images: (B, height, width, channels) float in [0, 255].
-        sources: (B,) int32, the file of each image.
+        sources: (B,) int32, the file of each image. With several hosts all three are the part of this one.
 
     Returns:
         Dict of scalar float32: loss (of the triplets), auxiliary_loss, gradient_norm, s_p and s_n (means over the
@@ -63,23 +68,37 @@ def train_step(learner: Learner, select, identities, images, sources):
         pairs of images, each with itself too), embedding_deviation (see there), skipped_steps (1 where there was
         nothing to learn from).
     """
+    run, batch = learner.strategy.run, (identities, images, sources)
+    measured, gradients, embedded = run(functools.partial(find_gradients, learner, select), batch)
+    measured = first(learner.strategy, measured)
+    total = measured["loss"] + measured["auxiliary_loss"]
+    finite = tf.math.is_finite(total) & tf.math.is_finite(measured["gradient_norm"])
+
+    def apply():
+        run(lambda gradients: learner.optimizer.apply(gradients, learner.variables), (gradients,))
+        if learner.memory:
+            learner.memory.remember(*first(learner.strategy, embedded))
+
+    tf.cond(finite & (measured["skipped_steps"] == 0), apply, lambda: None)
+    return measured
+
+
+def find_gradients(learner: Learner, select, identities, images, sources):
+    """What `train_step` computes on each device, see `engine`: what it measures, the gradients, the embedded batch."""
+    identities, images, sources = (take_own(values) for values in (identities, images, sources))
+    embeddings, pull_back = embed_in_chunks(learner.model, images, learner.chunk_size, learner.xla)
+    identities, embeddings, sources = (gather(values) for values in (identities, embeddings, sources))
     with tf.GradientTape() as tape:
-        embeddings = learner.model(images, training=True)
+        tape.watch(embeddings)
         triplets = select(identities, embeddings, sources)
         anchors, positives, negatives = (tf.gather(embeddings, triplets[:, i]) for i in range(3))
         loss = learner.loss(anchors, positives, negatives)
         auxiliary = learner.auxiliary_loss(identities, embeddings, sources) if learner.auxiliary_loss else 0.0
         total = loss + auxiliary
-    gradients = tape.gradient(total, learner.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    norm = tf.linalg.global_norm(gradients)
+    roots = [embeddings, *learner.auxiliary_variables]
+    of_embeddings, *of_auxiliary = tape.gradient(total, roots, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    gradients = add_up([*pull_back(take_part(of_embeddings)), *(share(gradient) for gradient in of_auxiliary)])
     skipped = (tf.shape(triplets)[0] == 0) & (learner.auxiliary_loss is None)
-
-    def apply():
-        learner.optimizer.apply(gradients, learner.variables)
-        if learner.memory:
-            learner.memory.remember(identities, embeddings, sources)
-
-    tf.cond(~skipped & tf.math.is_finite(total) & tf.math.is_finite(norm), apply, lambda: None)
 
     def mean_similarity(others):
         s = (tf.reduce_sum(anchors * others, axis=1) + 1) / 2
@@ -88,10 +107,10 @@ def train_step(learner: Learner, select, identities, images, sources):
     pairs = positive_mask(identities, sources)
     mined = tf.scatter_nd(triplets[:, :2], tf.ones_like(triplets[:, 0]), tf.shape(pairs)) > 0  # shape (B, B)
     active = tf.math.count_nonzero(mined) / tf.maximum(tf.math.count_nonzero(pairs), 1)
-    return {
+    measured = {
         "loss": loss,
         "auxiliary_loss": tf.cast(auxiliary, tf.float32),
-        "gradient_norm": norm,
+        "gradient_norm": tf.linalg.global_norm(gradients),
         "s_p": mean_similarity(positives),
         "s_n": mean_similarity(negatives),
         "active_share": tf.cast(active, tf.float32),
@@ -99,6 +118,7 @@ def train_step(learner: Learner, select, identities, images, sources):
         "embedding_deviation": embedding_deviation(embeddings),
         "skipped_steps": tf.cast(skipped, tf.float32),
     }
+    return measured, gradients, (identities, embeddings, sources)
 
 
 def embedding_deviation(embeddings):
@@ -123,7 +143,9 @@ class Run:
     """A training that is under way: the history so far, and all that has to be kept to go on with it; see `begin`."""
 
     def __init__(self, learner: Learner, schedule: Schedule):
-        learner.optimizer.build(learner.variables)
+        keep_sums(learner.optimizer)
+        with learner.strategy.scope():
+            learner.optimizer.build(learner.variables)
         self.learner, self.schedule = learner, schedule
         self.groups = {
             "model": learner.model.variables,
@@ -134,6 +156,9 @@ class Run:
         saved = restore_run(schedule.folder, self.groups) if schedule.folder else None
         self.state: dict[str, Any] = saved or {"history": [], "best": -math.inf}
         self.history: list[dict] = self.state["history"]
+        name = schedule.folder.name if schedule.folder else "a run that is kept nowhere"
+        agree(learner.strategy, "the run and its epochs", f"{len(self.history)} epochs of {name}")
+        self.folder = schedule.folder if host(learner.strategy)[0] == 0 else None  # the first host alone writes
 
     def epochs(self, batches):
         """The epochs that are left, each with an iterator of the batches of its steps; the progress is shown.
@@ -159,28 +184,30 @@ class Run:
         epoch, last = len(self.history) + 1, measured[-1]
         loss = float(last["loss"] + last["auxiliary_loss"])
         named = dict(zip(("identities", "images", "sources"), batch, strict=True))
-        stop_if_broken(last, self._steps(measured), named, self.schedule.folder)
+        stop_if_broken(last, self._steps(measured), named, self.folder)
         self.elapsed = time.perf_counter() - self.start
         text = f"epoch {epoch}/{self.schedule.epochs}, loss {loss:.4f}"
-        advance(self.bar, text, len(measured) * len(named["images"]), self.elapsed)
+        images = len(measured) * len(named["images"]) * host(self.learner.strategy)[1]
+        advance(self.bar, text, images, self.elapsed)
 
     def summarise(self, measured: list[dict]) -> dict:
         """The record of this epoch, see `train`, of what its steps `measured`; without the figures of a validation."""
         record: dict[str, Any] = {"epoch": len(self.history) + 1, "steps": self._steps(measured)}
         record |= {name: float(np.mean([one[name] for one in measured])) for name in measured[0]}
         record["skipped_steps"] = round(record["skipped_steps"] * len(measured))
-        record |= {"alarm": alarm(record), "learning_rate": float(self.learner.optimizer.learning_rate)}
+        rate = float(tf.convert_to_tensor(self.learner.optimizer.learning_rate))
+        record |= {"alarm": alarm(record), "learning_rate": rate}
         record["seconds"] = self.elapsed + (self.history[-1]["seconds"] if self.history else 0.0)
         return record
 
     def keep(self, record: dict) -> None:
         """Add the `record` of an epoch to the history; with a folder, save the state, and the best model too."""
         self.history.append(record)
-        if self.schedule.folder:
+        if self.folder:
             score = record.get("validation_roc_auc", record["steps"])
             improved = score > self.state["best"]
             self.state["best"] = score if improved else self.state["best"]
-            save_run(self.schedule.folder, self.groups, self.state, improved)
+            save_run(self.folder, self.groups, self.state, improved)
 
     def _steps(self, measured):
         return len(self.history) * self.schedule.steps_per_epoch + len(measured)
@@ -195,7 +222,8 @@ def begin(learner: Learner, schedule: Schedule):
     Raises:
         CheckpointError: the saved state does not fit.
     """
-    with hold(schedule.folder / LOCK, "training") if schedule.folder else nullcontext():
+    folder = schedule.folder if host(learner.strategy)[0] == 0 else None  # the first host holds it for all
+    with hold(folder / LOCK, "training") if folder else nullcontext():
         yield Run(learner, schedule)
 
 

@@ -21,6 +21,7 @@ from facelib.study.table import COMPLETE, ERROR, read_table, table_path
 
 NOTHING_LEFT, INTERRUPTED = 3, 130  # exit codes of a worker; 0: a trial was recorded
 MOST_KILLS = 10  # of workers in a row; more than what `queue` grants one trial
+STORAGE = "FACELIB_STORAGE"  # as --storage, which others on the machine would see in its list of processes
 EXPECTED = (ValueError, OSError, ImportError)  # their messages say all
 
 
@@ -29,27 +30,35 @@ def queue_path(config: Config) -> Path:
     return config.interim.parent / "experiments" / f"{table_path(config).stem}.db"
 
 
-def work(config: Config, workers: int = 1) -> int:
-    """Run the next trial of the queue; returns the exit code of the process that does it."""
-    from facelib.study.queue import describe_progress, explaining, open_queue, run_next, wait_for_trial
+def place_of(config: Config, shared: str = ""):
+    """The `queue.Place` of this folder's queue, or of the one that it shares with others."""
+    from facelib.study.queue import Place
 
-    path, folders = queue_path(config), []
+    return Place(queue_path(config), table_path(config), shared)
+
+
+def work(config: Config, workers: int = 1, shared: str = "") -> int:
+    """Run the next trial of the queue; returns the exit code of the process that does it."""
+    from facelib.study.queue import describe_progress, open_queue, run_next, wait_for_trial
+    from facelib.study.storage import explaining
+
+    place, folders = place_of(config, shared), []
 
     def run(trial):
         from facelib.study.trial import processor, run_trial
 
         places = plan.declared().get(trial, [(plan.SEARCHED, trial.settings)])
-        print(f"\n{describe_progress(study)}\n{_name(trial, places)}", flush=True)
-        folders.append(path.parent / "runs" / digest(*trial, workers, processor()))  # anew if computed otherwise
+        print(f"\n{describe_progress(queue)}\n{_name(trial, places)}", flush=True)
+        folders.append(place.path.parent / "runs" / digest(*trial, workers, processor()))  # anew if computed otherwise
         with_test = any(table in plan.TESTED for table, _ in places)
         return run_trial(trial, config.data or "drawn", folders[0], with_test) | {"workers": workers}
 
-    with explaining(path):
-        study = open_queue(path)
-        if not wait_for_trial(study):
+    with explaining(place.shared or place.path):
+        queue = open_queue(place)
+        if not wait_for_trial(queue):
             return NOTHING_LEFT
         load_tensorflow()
-        row = run_next(study, run)
+        row = run_next(queue, run)
     if row is None:
         return 0
     if row["state"] != ERROR and not any(folders[0].rglob("step_*.npz")):  # a batch that broke it is for inspection
@@ -116,9 +125,10 @@ def _end_with_the_parent():
     threading.Thread(target=watch, daemon=True).start()
 
 
-def run_all(config: Config, tables: list[str], workers: int) -> int:
+def run_all(config: Config, tables: list[str], workers: int, shared: str = "") -> int:
     """Run the trials of `tables` that are not over with so many processes; returns the exit code, see `supervise`."""
-    from facelib.study.queue import explaining, fill_queue
+    from facelib.study.queue import fill_queue, open_queue, share_rows
+    from facelib.study.storage import explaining
 
     load_tensorflow()
     from facelib.learn.networks import uses_bfloat16
@@ -126,16 +136,18 @@ def run_all(config: Config, tables: list[str], workers: int) -> int:
 
     if config.bfloat16 and not uses_bfloat16(config):
         print("this processor is not fast in bfloat16: the trials take float32, and twice the time")
-    path, table = queue_path(config), table_path(config)
-    keep(path.with_name(f"{path.stem}{LOCK}"), "make experiments")
+    place, table = place_of(config, shared), table_path(config)
+    keep(place.path.with_name(f"{place.path.stem}{LOCK}"), "make experiments")
     identity = identify_study(config.data or "drawn")
-    with explaining(path):
-        fill_queue(path, table, identity, tables)
+    with explaining(place.shared or place.path):
+        fill_queue(place, identity, tables)
     others = [row for row in _rows(table) if row["state"] != ERROR and (row["workers"] or workers) != workers]
     if others:
         print(f"{len(others)} trials were run with another WORKERS; those of now are not compared with them")
     code = supervise(workers, sys.argv[1:])
     if code == 0:
+        with explaining(place.shared or place.path):
+            share_rows(open_queue(place))
         failed = sum(row["state"] == ERROR for row in _rows(table))
         print(f"{table}: every trial is over" + f"; {failed} ended in an error" * bool(failed))
     return code
@@ -165,6 +177,8 @@ def main() -> int:
     parser.add_argument("--data", default="", help="as for make all: a folder with faces, or drawn")
     parser.add_argument("--workers", type=int, default=1, help="processes at the same time")
     parser.add_argument("--only", metavar="TABLE,...", default=",".join(known), help=f"of: {', '.join(known)}")
+    parser.add_argument("--storage", default=os.environ.get(STORAGE, ""), help="what folders or machines share: the "
+                        f"address of a PostgreSQL database, or a journal file; or in {STORAGE}")  # fmt: skip
     parser.add_argument("--list", action="store_true", help="print the trials and their states, and run none")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -183,8 +197,8 @@ def main() -> int:
         if arguments.worker:
             threading.excepthook = lambda _: None  # no trace of a heartbeat that Optuna could not write
             _end_with_the_parent()
-            sys.exit(work(config, arguments.workers))
-        sys.exit(abs(run_all(config, tables, arguments.workers)))
+            sys.exit(work(config, arguments.workers, arguments.storage))
+        sys.exit(abs(run_all(config, tables, arguments.workers, arguments.storage)))
 
     code = run_command(run, EXPECTED)
     if code == INTERRUPTED and not arguments.worker:

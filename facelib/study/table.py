@@ -63,23 +63,42 @@ def trial_of(row: dict) -> plan.Trial:
     return plan.Trial(row["settings"], row["seed"])
 
 
+def key_of(row: dict) -> tuple[str, int, int]:
+    """What the table has once: the trial of `row`, and the recipe by which it was run."""
+    return *trial_of(row), row["recipe"]
+
+
 def write_table(path: Path, rows: list[dict]) -> None:
     """Write `rows` to `path`, the whole file or nothing, by settings, seed and recipe; a figure has six digits."""
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for row in sorted(rows, key=_key):
-        writer.writerow([_text(row.get(name)) for name in COLUMNS])
+    for row in sorted(rows, key=key_of):
+        writer.writerow(to_texts(row).values())
     write_atomically(path, content.getvalue())
+
+
+def to_texts(row: dict) -> dict[str, str]:
+    """`row` as the table has it: by column, numbers as text."""
+    return {name: _text(row.get(name)) for name in COLUMNS}
+
+
+def from_texts(texts: dict[str, str], place: str) -> dict:
+    """The row that `to_texts` made into `texts`, which come from `place`.
+
+    Raises:
+        TableError: it is no such row; the message names the place.
+    """
+    try:
+        _check_header(texts)
+        return _row([*texts], [str(text) for text in texts.values()])
+    except (ValueError, TypeError, AttributeError) as error:
+        raise TableError(f"{place} holds a trial that cannot be used: {error}") from None
 
 
 def add_row(path: Path, row: dict) -> None:
     """Write `row` to the table at `path`, in the place of one of the same trial and recipe; no other may write it."""
-    write_table(path, [*(other for other in read_table(path) if _key(other) != _key(row)), row])
-
-
-def _key(row):
-    return *trial_of(row), row["recipe"]
+    write_table(path, [*(other for other in read_table(path) if key_of(other) != key_of(row)), row])
 
 
 def _text(value):
@@ -108,9 +127,9 @@ def read_table(path: Path) -> list[dict]:
         for number, fields in enumerate(lines[1:], 2):
             place = f"{path}, line {number}"
             row = _row(header, fields)
-            if _key(row) in rows:
+            if key_of(row) in rows:
                 raise ValueError(f"a second row for settings {row['settings']!r}, {row['seed']}")
-            rows[_key(row)] = row
+            rows[key_of(row)] = row
     except ValueError as error:
         raise TableError(f"{place}: {error}; {REMEDY}") from None
     return list(rows.values())

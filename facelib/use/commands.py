@@ -89,6 +89,9 @@ def build_parser() -> argparse.ArgumentParser:
     export = command("export", run_export, "Write the model to files that run without this project.", crops=False)
     export.add_argument("--output", type=parse_path, metavar="FOLDER", help="default: reports/<profile>/export")
     export.add_argument("--onnx", action="store_true", help="model.onnx as well")
+    train = command("train", run_train, "Train the run that notebook 06 then finds: on one host, or on several.", False)
+    train.add_argument("--data", default="", metavar="FOLDER", help="as DATA of make all")
+    train.add_argument("--set", default="", metavar="SETTINGS", help="as SET of make all, such as 'epochs=2 gamma=32'")
     add_data_commands(commands, parser.epilog)
     return parser
 
@@ -191,6 +194,21 @@ def run_export(arguments) -> None:
 
     for line in export_model(arguments.profile, arguments.output, arguments.onnx):
         print(line, flush=True)
+
+
+def run_train(arguments) -> None:
+    from facelib.config import load_config
+    from facelib.learn.alarms import TrainingError
+    from facelib.learn.engine import join_hosts
+
+    config = load_config(arguments.profile, arguments.data, arguments.set)
+    join_hosts()
+    from facelib.use.train import train_run
+
+    try:
+        train_run(config)
+    except TrainingError as error:
+        raise ValueError(error) from None
 
 
 def describe(data: str) -> str:

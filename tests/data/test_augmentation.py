@@ -241,3 +241,11 @@ def test_a_lost_resolution_shows(monkeypatch):
         shown.append(augment(noise(8), 2, 2, 0.1).astype(float))
     contrast = [np.abs(np.diff(images[0][:, 30:80, 30:80], axis=2)).mean() for images in (sharp, blurred)]
     assert contrast[1] < contrast[0] / 3
+
+
+def test_a_part_of_a_batch_is_varied_as_in_the_whole():
+    images = np.random.default_rng(0).integers(0, 256, (12, 112, 112, 3), dtype=np.uint8)
+    whole = augment(images, 3, 5, 1.0, 0.5, 56)
+    for number in range(3):
+        rows = slice(4 * number, 4 * number + 4)
+        np.testing.assert_array_equal(augment(images[rows], 3, 5, 1.0, 0.5, 56, (number, 3)), whole[rows])

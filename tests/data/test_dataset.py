@@ -92,3 +92,16 @@ def test_memory_mapped_pixels(sampler, tmp_path):
     np.save(tmp_path / "pixels.npy", PIXELS)
     ((_, images),) = first(build_dataset(np.load(tmp_path / "pixels.npy", mmap_mode="r"), LABELS, sampler), 1)
     np.testing.assert_array_equal(images, PIXELS[sampler.batch(0)].astype(np.float32))
+
+
+@pytest.mark.parametrize("augmentation", [0.0, 1.0])
+def test_parts_of_a_batch_make_the_batch(sampler, augmentation):
+    whole = next(iter(build_batches(PIXELS, LABELS, sampler, 2, augmentation)))
+    parts = [next(iter(build_batches(PIXELS, LABELS, sampler, 2, augmentation, part=(i, 3)))) for i in range(3)]
+    for values, cut in zip(whole, zip(*parts, strict=True), strict=True):
+        np.testing.assert_array_equal(values, np.concatenate(cut))
+
+
+def test_parts_that_are_not_equal_are_refused(sampler):
+    with pytest.raises(ValueError, match="a batch of 6 images cannot be cut into 4 equal parts"):
+        build_batches(PIXELS, LABELS, sampler, part=(0, 4))

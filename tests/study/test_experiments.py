@@ -59,7 +59,7 @@ def config(project, monkeypatch):
 
 
 def start(config, *tables):
-    queue.fill_queue(experiments.queue_path(config), table_path(config), tiny_study.IDENTITY, tables)
+    queue.fill_queue(experiments.place_of(config), tiny_study.IDENTITY, tables)
 
 
 def test_work_runs_one_trial_at_a_time_until_nothing_is_left(config, capsys):
@@ -194,7 +194,7 @@ def test_a_worker_that_is_killed_in_the_middle_loses_no_finished_trial(config, s
     process = start_worker()
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    begun = queue.open_queue(experiments.queue_path(config)).get_trials(deepcopy=False)
+    begun = queue.open_queue(experiments.place_of(config)).study.get_trials(deepcopy=False)
     assert [trial.state.name for trial in begun[:3]] == ["COMPLETE", "RUNNING", "WAITING"]
     start(config, *tiny_study.EVERYTHING)
     assert experiments.work(config) == 0
@@ -207,7 +207,7 @@ def test_a_worker_ends_without_a_word_when_the_parent_is_gone(config, start_work
     process = start_worker()
     process.stdin.close()  # as the system does for a process that was killed
     assert process.wait(60) == experiments.INTERRUPTED and process.stderr.read() == ""
-    assert queue.open_queue(experiments.queue_path(config)).trials[0].state.name == "FAIL"
+    assert queue.open_queue(experiments.place_of(config)).study.trials[0].state.name == "FAIL"
     start(config, "loss")
     assert experiments.work(config) == 0
     assert [trial_of(row) for row in read_table(table_path(config))] == [ORDER[0]]
@@ -346,7 +346,7 @@ def test_a_mistake_of_ours_is_one_message_too(config, monkeypatch, capsys):
 def test_the_command_queues_and_runs_what_is_not_over_and_says_so(config, monkeypatch, capsys, workers):
     count = workers("exit 3")
     assert call(monkeypatch, "--only", "loss") == 0 and count() == 1
-    study = queue.open_queue(experiments.queue_path(config))
+    study = queue.open_queue(experiments.place_of(config)).study
     assert [trial.user_attrs["settings"] for trial in study.trials] == ["", "gamma=128.0"] * 2
     while experiments.work(config, workers=2) == 0:
         pass
@@ -355,6 +355,29 @@ def test_the_command_queues_and_runs_what_is_not_over_and_says_so(config, monkey
     shown = capsys.readouterr().out
     assert "experiments-drawn.csv: every trial is over\n" in shown
     assert "4 trials were run with another WORKERS" in shown
+
+
+def test_folders_share_what_the_storage_holds(config, monkeypatch, capsys, workers, tmp_path):
+    journal = str(tmp_path / "journal")
+    other = queue.Place(tmp_path / "other.db", tmp_path / "other.csv", journal)
+    queue.fill_queue(other, tiny_study.IDENTITY, ["loss"])
+    workers("exit 3")
+    monkeypatch.setenv(experiments.STORAGE, journal)
+    assert call(monkeypatch, "--only", "minutes") == 0
+    monkeypatch.delenv(experiments.STORAGE)
+    assert experiments.work(config, shared=journal) == 0
+    assert "trial 1 of 5, about" in capsys.readouterr().out
+    rest = tiny_study.run_all(queue.open_queue(other))
+    assert call(monkeypatch, "--only", "minutes", "--storage", journal) == 0
+    assert "experiments-drawn.csv: every trial is over\n" in capsys.readouterr().out
+    rows = read_table(table_path(config))
+    assert len(rest) == 4 and len(rows) == 5 and rows == read_table(other.table)
+
+
+def test_a_storage_that_cannot_be_used_is_one_line_without_its_password(config, monkeypatch, capsys):
+    assert call(monkeypatch, "--storage", "mysql://me:secret@host/x") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: STORAGE is an address of mysql") and "secret" not in line
 
 
 def test_a_command_that_is_stopped_says_that_it_goes_on(config, monkeypatch, capsys, workers):

@@ -1,0 +1,66 @@
+"""Train the run of a profile, on one host or several, without notebooks; notebook 06 then finds it by its name."""
+
+import os
+import sys
+from pathlib import Path
+
+import tensorflow as tf
+
+from facelib import progress
+from facelib.config import Config
+from facelib.data.drawn import draw_faces
+from facelib.learn import build, engine
+from facelib.learn.embedding import build_embedder
+from facelib.learn.training import Schedule, train
+from facelib.show.tables import EPOCH_HEADING, epoch_line
+
+
+def train_run(config: Config) -> Path:
+    """Train what `config` says, or go on with it, on all devices of this process and of the hosts it has joined.
+
+    Every host calls this, with one shared folder; the first prepares the faces, prints, and writes.
+
+    Returns:
+        The folder of the run, with ``best.npz`` and ``last.npz``.
+
+    Raises:
+        HostError: the hosts do not fit together, or one was lost. TrainingError: see `training.train`.
+        ConfigError, NoFacesError, CheckpointError: these faces, or this run, cannot be trained.
+    """
+    try:
+        return _train(config)
+    except tf.errors.OpError as error:
+        if engine.host(engine.choose_strategy())[1] == 1:
+            raise
+        reason = " ".join(str(error.message).split())[:200]
+        raise engine.HostError(
+            f"another host was lost ({reason}): start the same command again on every host, and training goes on from"
+            " the last epoch that was saved"
+        ) from None
+
+
+def _train(config):
+    strategy = engine.choose_strategy()
+    number, hosts = engine.host(strategy)
+    if number:  # the first host prepares the faces, which the others find in the shared folder then
+        os.environ.setdefault(progress.VARIABLE, os.devnull)
+        engine.agree(strategy, "the settings", repr(config))
+    if config.drawn:
+        draw_faces(config)
+    split = build.load_split(config)
+    if not number:
+        engine.agree(strategy, "the settings", repr(config))
+    learner, batches = (
+        build.build_learner(config, split),
+        build.batches_from(config, split, build.build_sampler(config, split)),
+    )
+    folder = build.training_folder(config, split.faces.digest)
+    validate = build.validate_with(split, build_embedder(learner.model, config.flip_average))
+    if not number:
+        print(f"{strategy.num_replicas_in_sync} devices of {hosts} hosts; the run is in {folder}")
+        print(EPOCH_HEADING)
+    for record in train(learner, batches, Schedule(config.epochs, config.steps_per_epoch, folder), validate):
+        if not number:
+            print(epoch_line(record))
+            sys.stdout.flush()
+    return folder
