@@ -6,18 +6,21 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
+
 from facelib.config import Config
 from facelib.files import write_atomically
 from facelib.study import plan
 
 # column -> type; numbers may be empty where nothing was measured. Figures are those of the network alone, but for
-# "joined", those of network and texture with score normalisation.
+# "joined", those of network and texture with score normalisation. "mistakes": see `write_mistakes`.
 COLUMNS = {
     "settings": str, "seed": int, "state": str, "reason": str,
     "validation_roc_auc": float, "validation_accuracy": float, "validation_average_precision": float,
     "joined_roc_auc": float, "joined_accuracy": float, "loss": float, "spread": float, "active_share": float,
     "test_accuracy": float, "test_best_accuracy": float, "test_roc_auc": float,
     "joined_test_accuracy": float, "joined_test_best_accuracy": float, "joined_test_roc_auc": float,
+    "test_mistakes": str, "joined_test_mistakes": str,
     "steps": int, "images": int, "seconds": float, "images_per_second": float, "workers": int,
     "format": int, "recipe": int, "data": str, "faces": str, "commit": str,
     "python": str, "tensorflow": str, "keras": str, "numpy": str, "processor": str, "bfloat16": str,
@@ -32,6 +35,7 @@ SHARES = (
 )  # fmt: skip
 REMEDY = "mend it, or move it away to start anew"
 SETTINGS = re.compile(r"([a-z_0-9]+=[\w.+-]+( |$))*")
+MISTAKES = re.compile(r"([1-9]\d{0,5}):((?:[0-9a-f]{2})+)")
 
 
 class TableError(ValueError):
@@ -61,6 +65,26 @@ def read_any_table(config: Config) -> list[dict]:
 def trial_of(row: dict) -> plan.Trial:
     """The trial that `row` is about."""
     return plan.Trial(row["settings"], row["seed"])
+
+
+def write_mistakes(wrong: np.ndarray) -> str:
+    """Which of the test pairs were decided wrongly, (pairs,) bool, as ``1200:`` and 8 pairs a byte, in hexadecimals."""
+    return f"{len(wrong)}:{np.packbits(wrong).tobytes().hex()}"
+
+
+def read_mistakes(text: str) -> np.ndarray:
+    """What `write_mistakes` wrote, (pairs,) bool; no pairs where `text` is empty.
+
+    Raises:
+        ValueError: `text` is nothing that it writes.
+    """
+    if not text:
+        return np.zeros(0, bool)
+    found = MISTAKES.fullmatch(text)
+    packed = np.frombuffer(bytes.fromhex(found[2]), np.uint8) if found else np.zeros(0, np.uint8)
+    if not found or len(packed) != -(-int(found[1]) // 8):
+        raise ValueError(f"{text[:20]!r} lists no mistakes: a number of pairs, a colon, and 8 pairs a byte")
+    return np.unpackbits(packed, count=int(found[1])).astype(bool)
 
 
 def write_table(path: Path, rows: list[dict]) -> None:
@@ -141,6 +165,10 @@ def _row(header, fields):
         raise ValueError(f"state is {row['state']!r}, one of {', '.join(STATES)}")
     if not SETTINGS.fullmatch(row["settings"]):
         raise ValueError(f"settings are {row['settings']!r}, expected key=value")
+    for name in ("test_mistakes", "joined_test_mistakes"):
+        wrong, accuracy = read_mistakes(row[name]), row[name.replace("mistakes", "accuracy")]
+        if len(wrong) and (accuracy is None or abs(1 - wrong.mean() - accuracy) > 1e-5):
+            raise ValueError(f"{name} are {wrong.sum()} of {len(wrong)} pairs, and the accuracy is {accuracy}")
     needed = ("seed", "format", "recipe") + (SHARES[:2] if row["state"] == COMPLETE else ())
     for name in needed:
         if row[name] is None:
