@@ -129,7 +129,11 @@ TABLES = {
     },
     WHOLE: {"best": WHOLE_RECIPE},
 }
-TESTED = (IDENTITIES, MINUTES, WHOLE)  # tables whose trials are shown the test pairs, when they are over; nothing is chosen by them
+TESTED = (
+    IDENTITIES,
+    MINUTES,
+    WHOLE,
+)  # tables whose trials are shown the test pairs, when they are over; nothing is chosen by them
 
 # continuous setting -> least, most, whether it is searched on a logarithmic scale
 SEARCH = {

@@ -6,8 +6,6 @@ import math
 import re
 from pathlib import Path
 
-import numpy as np
-
 from facelib.config import Config
 from facelib.files import write_atomically
 from facelib.study import plan
@@ -35,7 +33,7 @@ SHARES = (
 )  # fmt: skip
 REMEDY = "mend it, or move it away to start anew"
 SETTINGS = re.compile(r"([a-z_0-9]+=[\w.+-]+( |$))*")
-MISTAKES = re.compile(r"([1-9]\d{0,5}):((?:[0-9a-f]{2})+)")
+MISTAKES = re.compile(r"(\d{1,6}):([0-9a-f]*)")
 
 
 class TableError(ValueError):
@@ -67,24 +65,24 @@ def trial_of(row: dict) -> plan.Trial:
     return plan.Trial(row["settings"], row["seed"])
 
 
-def write_mistakes(wrong: np.ndarray) -> str:
-    """Which of the test pairs were decided wrongly, (pairs,) bool, as ``1200:`` and 8 pairs a byte, in hexadecimals."""
-    return f"{len(wrong)}:{np.packbits(wrong).tobytes().hex()}"
+def write_mistakes(wrong) -> str:
+    """Which test pairs were decided wrongly, (pairs,) bool, as ``1200:`` and 8 pairs a byte, in hexadecimal digits."""
+    bits = "".join("01"[bool(one)] for one in wrong)
+    padded = bits + "0" * (-len(bits) % 8)
+    return f"{len(bits)}:{int(padded, 2):0{len(padded) // 4}x}"
 
 
-def read_mistakes(text: str) -> np.ndarray:
-    """What `write_mistakes` wrote, (pairs,) bool; no pairs where `text` is empty.
+def read_mistakes(text: str) -> list[bool]:
+    """What `write_mistakes` wrote, for each pair; no pairs where `text` is empty.
 
     Raises:
         ValueError: `text` is nothing that it writes.
     """
-    if not text:
-        return np.zeros(0, bool)
-    found = MISTAKES.fullmatch(text)
-    packed = np.frombuffer(bytes.fromhex(found[2]), np.uint8) if found else np.zeros(0, np.uint8)
-    if not found or len(packed) != -(-int(found[1]) // 8):
+    found = MISTAKES.fullmatch(text or "0:")
+    pairs, digits = (int(found[1]), found[2]) if found else (0, "0")
+    if 4 * len(digits) != pairs + -pairs % 8:
         raise ValueError(f"{text[:20]!r} lists no mistakes: a number of pairs, a colon, and 8 pairs a byte")
-    return np.unpackbits(packed, count=int(found[1])).astype(bool)
+    return [bit == "1" for bit in f"{int(digits or '0', 16):0{4 * len(digits)}b}"[:pairs]]
 
 
 def write_table(path: Path, rows: list[dict]) -> None:
@@ -167,8 +165,8 @@ def _row(header, fields):
         raise ValueError(f"settings are {row['settings']!r}, expected key=value")
     for name in ("test_mistakes", "joined_test_mistakes"):
         wrong, accuracy = read_mistakes(row[name]), row[name.replace("mistakes", "accuracy")]
-        if len(wrong) and (accuracy is None or abs(1 - wrong.mean() - accuracy) > 1e-5):
-            raise ValueError(f"{name} are {wrong.sum()} of {len(wrong)} pairs, and the accuracy is {accuracy}")
+        if wrong and (accuracy is None or abs(1 - sum(wrong) / len(wrong) - accuracy) > 1e-5):
+            raise ValueError(f"{name} are {sum(wrong)} of {len(wrong)} pairs, and the accuracy is {accuracy}")
     needed = ("seed", "format", "recipe") + (SHARES[:2] if row["state"] == COMPLETE else ())
     for name in needed:
         if row[name] is None:
