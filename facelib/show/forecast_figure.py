@@ -17,7 +17,7 @@ def forecast_figure(kinds: dict, ahead: int, published: tuple[float, float] | No
         ahead: identities of the forecast.
         published: least and most accuracy of networks that others trained on about as many identities.
     """
-    figure, panel = plt.subplots(figsize=(5.4, 3))
+    figure, panel = plt.subplots(figsize=(5.4, 2.2))
     for (name, (identities, accuracies, law)), (marker, colour) in zip(kinds.items(), STYLES, strict=False):
         panel.plot(identities, 100 * (1 - np.array(accuracies)), marker, color=colour, markersize=5, label=name)
         if law is None:

@@ -190,8 +190,9 @@ def _found_whole(found):
 
 
 def _found_forecast(found):
-    for kind in found["identities"]["kinds"].values():
-        ahead, check = f"{found['identities']['identities']:,}", kind["check"]
+    ahead = f"{found['forecast']['identities']:,}"
+    for kind in found["forecast"]["kinds"].values():
+        check = kind["check"]
         yield (
             f"- **training identities**, {kind['name']}: the line is carried to {ahead} identities, **a forecast, not"
             f" measured**: accuracy {between(kind['accuracy'])}, after the same steps."

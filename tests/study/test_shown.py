@@ -90,7 +90,7 @@ def test_the_forecast_is_below_what_was_measured():
     assert lines[7].startswith("| 8,000 | **forecast** | **0.9") and lines[8].endswith("(0.010) |") and len(lines) == 10
     assert lines[9].startswith("|  | exponent $b$ | 1.1")
     assert shown.identities_table(forecast([])) == shown.NONE_YET
-    text = list(shown._found_forecast({"identities": forecast(rows)}))
+    text = list(shown._found_forecast({"forecast": forecast(rows)}))
     assert len(text) == 4 and all("a forecast, not measured" in line for line in text[::2])
     assert "of 1,056; 2 of 2 trainings are inside." in text[1] or "1 of 2" in text[1]
 
@@ -110,7 +110,7 @@ def test_the_mean_of_the_whole_recipe_is_below_its_seeds():
 
 def test_findings_name_what_there_is():
     nothing = dict(trials=0, declared=5, failed=0, factors=[], search=dict(best=None), minutes=[], faces="real")
-    nothing |= dict(reference_points=[[5, 0.6, 0.7]], whole=dict(seeds=0), identities=forecast([]))
+    nothing |= dict(reference_points=[[5, 0.6, 0.7]], whole=dict(seeds=0), forecast=forecast([]))
     first, _, last = shown.findings(nothing).split("\n")
     assert first == "- 0 of 5 trials are recorded, 0 of which failed." and last.startswith("*Neither the search")
     point = dict(minutes=0.5, test_accuracy=0.8, test_roc_auc=0.9)

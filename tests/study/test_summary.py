@@ -233,11 +233,11 @@ def test_the_notebook_says_how_many_trials_are_to_come(execute):
 
 def test_the_notebook_carries_the_line_over_training_identities(execute):
     found, shown = execute([finished(f"training_identities={size}", **TESTED) for size in (132, 264, 528, 1056)])
-    assert [*found["identities"]["kinds"]] == ["test", "joined_test"] and len(found["identities"]["runs"]) == 4
+    assert [*found["forecast"]["kinds"]] == ["test", "joined_test"] and len(found["forecast"]["runs"]) == 4
     assert "| 8,000 | **forecast** | **0.8000 [" in shown and "**a forecast, not measured**: accuracy 0.8000" in shown
     assert "1 of 1 trainings are inside." in shown
     found, shown = execute([finished(f"training_identities={size}", **TESTED) for size in (132, 264)])
-    assert found["identities"]["kinds"] == {} and "| 264 | measured, seeds 7 | 0.8000 | 0.8500 |" in shown
+    assert found["forecast"]["kinds"] == {} and "| 264 | measured, seeds 7 | 0.8000 | 0.8500 |" in shown
     assert "**forecast**" not in shown and "a forecast, not measured" not in shown
 
 
