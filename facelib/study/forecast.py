@@ -5,7 +5,7 @@ import numpy as np
 from facelib.measure.power_law import LEAST, PowerLaw, fit_power_law
 from facelib.study import plan
 from facelib.study.summary import computed_alike, summarise
-from facelib.study.table import COMPLETE, read_mistakes
+from facelib.study.table import COMPLETE, read_mistakes, trial_of
 
 AHEAD = 8000  # identities of CASIA-WebFace that the task takes
 KINDS = {"test": "network alone", "joined_test": "with texture, normalised"}  # beginning of the columns -> name
@@ -22,8 +22,8 @@ def sized_runs(rows: list[dict]) -> list[dict]:
     """
     found = []
     for summary in summarise(rows, plan.IDENTITIES) if plan.IDENTITIES in plan.TABLES else ():
-        identities = int(summary.name.replace(",", ""))
         for row in summary.rows:
+            identities = plan.configure(trial_of(row), "drawn").training_identities
             wrong = {f"{kind}_wrong": read_mistakes(row.get(f"{kind}_mistakes") or "") for kind in KINDS}
             if row["state"] == COMPLETE and all(map(len, wrong.values())):
                 figures = {name: row[name] for name in ("seed", *(f"{kind}_accuracy" for kind in KINDS))}

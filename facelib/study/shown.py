@@ -118,7 +118,8 @@ def identities_table(found: dict) -> str:
         floors = [f"{between(kind['floor_accuracy'])} ({kind['floor']:.3f})" for kind in kinds]
         lines.append([ahead, "forecast with a floor of half the least error", *floors])
         lines.append(["", "exponent $b$", *(between(kind["exponent"], ".2f") for kind in kinds)])
-    return _table(("identities", "", *forecast.KINDS.values()), lines)
+    command = f'`make experiments DATA=path ONLY="{plan.IDENTITIES}"` runs them.'
+    return _table(("identities", "", *forecast.KINDS.values()), lines, empty=f"{NONE_YET} {command}")
 
 
 def between(interval: dict, form: str = ".4f") -> str:

@@ -89,7 +89,8 @@ def test_the_forecast_is_below_what_was_measured():
     assert lines[6].startswith("| 1,056 | forecast by those of fewer | 0.9500 [0.")
     assert lines[7].startswith("| 8,000 | **forecast** | **0.9") and lines[8].endswith("(0.010) |") and len(lines) == 10
     assert lines[9].startswith("|  | exponent $b$ | 1.1")
-    assert shown.identities_table(forecast([])) == shown.NONE_YET
+    command = '`make experiments DATA=path ONLY="training identities"` runs them.'
+    assert shown.identities_table(forecast([])) == f"{shown.NONE_YET} {command}"
     text = list(shown._found_forecast({"forecast": forecast(rows)}))
     assert len(text) == 4 and all("a forecast, not measured" in line for line in text[::2])
     assert "of 1,056; 2 of 2 trainings are inside." in text[1] or "1 of 2" in text[1]
