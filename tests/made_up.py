@@ -74,6 +74,21 @@ RESULTS = {
         minutes=[
             dict(minutes=1.1, test_accuracy=0.71, as_best=False), dict(minutes=29.5, test_accuracy=0.84, as_best=True)
         ],
+        forecast=dict(
+            identities=8000, runs=[
+                dict(identities=identities, seed=seed) for identities in (132, 264, 528, 1056) for seed in (7, 8)
+            ],
+            kinds={
+                kind: dict(
+                    name=name, accuracy=dict(value=value, lower=value - 0.031, upper=value + 0.021),
+                    check=dict(
+                        identities=1056, accuracy=dict(value=0.871, lower=0.811, upper=0.907), measured=[0.864, 0.859]
+                    ),
+                ) for kind, name, value in (
+                    ("test", "network alone", 0.9123), ("joined_test", "with texture, normalised", 0.9345)
+                )
+            },
+        ),
         whole=dict(
             seeds=3, minutes=dict(mean=104.4, deviation=None), joined_test_accuracy=dict(mean=0.9171, deviation=0.0042),
             joined_test_best_accuracy=dict(mean=0.9212, deviation=0.0031),

@@ -136,7 +136,7 @@ def score_histogram(
     """
     scores, matched = np.asarray(scores), np.asarray(matched, dtype=bool)
     bins = np.histogram_bin_edges(scores, bins=50)
-    figure, axes = plt.subplots(figsize=(7, 3.6))
+    figure, axes = plt.subplots(figsize=(7, 3))
     for name, group in (("mismatched", scores[~matched]), ("matched", scores[matched])):
         axes.hist(group, bins, color=COLOURS[name], alpha=0.55, label=f"{name} ({len(group):,} pairs)")
         axes.hist(group, bins, color=COLOURS[name], histtype="step", linewidth=1.2)
@@ -218,7 +218,7 @@ def training_curves(history: list[dict], title: str = "Training") -> plt.Figure:
     if not history:
         raise ValueError("the history holds no epoch; train at least one")
     epochs = np.arange(1, len(history) + 1)
-    figure, axes = plt.subplots(2, 3, figsize=(10, 5), sharex=True)
+    figure, axes = plt.subplots(2, 3, figsize=(10, 4), sharex=True)
 
     def draw(panel, key, colour, label, linestyle="-"):
         values = [np.nan if record.get(key) is None else record[key] for record in history]

@@ -2,7 +2,7 @@
 
 import html
 
-from facelib.study import plan
+from facelib.study import forecast, plan
 from facelib.study.summary import WHOLE, Summary, is_earlier, machine_seconds, ranked, summarise, whole_recipe
 from facelib.study.table import COMPLETE, trial_of
 
@@ -100,6 +100,33 @@ def minutes_table(points: list[dict]) -> str:
     return _table(("minutes", "declared", "at once", "steps", *names), lines)
 
 
+def identities_table(found: dict) -> str:
+    """The trials on fewer training identities, see `forecast.forecast`: what was measured, and what is carried on."""
+    lines = []
+    for size in sorted({run["identities"] for run in found["runs"]}):
+        runs = [run for run in found["runs"] if run["identities"] == size]
+        cells = [", ".join(number(run[f"{kind}_accuracy"]) for run in runs) for kind in forecast.KINDS]
+        lines.append([f"{size:,}", f"measured, seeds {', '.join(str(run['seed']) for run in runs)}", *cells])
+    kinds = [found["kinds"].get(kind) for kind in forecast.KINDS]
+    if all(kinds):
+        ahead = f"{found['identities']:,}"
+        checks = [kind["check"] for kind in kinds]
+        if all(checks):
+            largest = f"{checks[0]['identities']:,}"
+            lines.append([largest, "forecast by those of fewer", *(between(check["accuracy"]) for check in checks)])
+        lines.append([ahead, "**forecast**", *(f"**{between(kind['accuracy'])}**" for kind in kinds)])
+        floors = [f"{between(kind['floor_accuracy'])} ({kind['floor']:.3f})" for kind in kinds]
+        lines.append([ahead, "forecast with a floor of half the least error", *floors])
+        lines.append(["", "exponent $b$", *(between(kind["exponent"], ".2f") for kind in kinds)])
+    command = f'`make experiments DATA=path ONLY="{plan.IDENTITIES}"` runs them.'
+    return _table(("identities", "", *forecast.KINDS.values()), lines, empty=f"{NONE_YET} {command}")
+
+
+def between(interval: dict, form: str = ".4f") -> str:
+    """A figure and its interval."""
+    return "{} [{}, {}]".format(*(number(interval[name], form=form) for name in ("value", "lower", "upper")))
+
+
 def whole_table(rows: list[dict]) -> str:
     """The trials of the whole recipe among `rows` by seed, and their mean."""
     (summary,), (recipe, whole) = summarise(rows, plan.WHOLE), whole_recipe(rows)
@@ -129,7 +156,7 @@ def findings(found: dict) -> str:
             f"- **{table['table']}**: best of {table['compared']} is **{table['best']}** "
             f"({table['best_roc_auc']:.4f}); {behind}{ours if last == table['first'] else last} is {lead} behind."
         )
-    others = [*_found_search(found), *_found_minutes(found), *_found_whole(found)]
+    others = [*_found_search(found), *_found_minutes(found), *_found_whole(found), *_found_forecast(found)]
     none_yet = ["", "*Neither the search nor the curve nor the whole recipe has trials yet.*"]
     return "\n".join([*lines, *(others or none_yet)])
 
@@ -161,6 +188,23 @@ def _found_whole(found):
             f"- **whole recipe**, {found['whole']['seeds']} seed(s), on the test pairs: accuracy "
             f"{number(*accuracy.values())}, ROC AUC {number(*area.values())} (± standard deviation)."
         )
+
+
+def _found_forecast(found):
+    ahead = f"{found['forecast']['identities']:,}"
+    for kind in found["forecast"]["kinds"].values():
+        check = kind["check"]
+        yield (
+            f"- **training identities**, {kind['name']}: the line is carried to {ahead} identities, **a forecast, not"
+            f" measured**: accuracy {between(kind['accuracy'])}, after the same steps."
+        )
+        if check:
+            lower, upper = check["accuracy"]["lower"], check["accuracy"]["upper"]
+            inside = sum(lower <= accuracy <= upper for accuracy in check["measured"])
+            yield (
+                f"  - The line of fewer identities says {between(check['accuracy'])} of {check['identities']:,};"
+                f" {inside} of {len(check['measured'])} trainings are inside."
+            )
 
 
 def _table(heading, lines, bold=None, empty=NONE_YET):

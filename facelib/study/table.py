@@ -11,13 +11,14 @@ from facelib.files import write_atomically
 from facelib.study import plan
 
 # column -> type; numbers may be empty where nothing was measured. Figures are those of the network alone, but for
-# "joined", those of network and texture with score normalisation.
+# "joined", those of network and texture with score normalisation. "mistakes": see `write_mistakes`.
 COLUMNS = {
     "settings": str, "seed": int, "state": str, "reason": str,
     "validation_roc_auc": float, "validation_accuracy": float, "validation_average_precision": float,
     "joined_roc_auc": float, "joined_accuracy": float, "loss": float, "spread": float, "active_share": float,
     "test_accuracy": float, "test_best_accuracy": float, "test_roc_auc": float,
     "joined_test_accuracy": float, "joined_test_best_accuracy": float, "joined_test_roc_auc": float,
+    "test_mistakes": str, "joined_test_mistakes": str,
     "steps": int, "images": int, "seconds": float, "images_per_second": float, "workers": int,
     "format": int, "recipe": int, "data": str, "faces": str, "commit": str,
     "python": str, "tensorflow": str, "keras": str, "numpy": str, "processor": str, "bfloat16": str,
@@ -32,6 +33,7 @@ SHARES = (
 )  # fmt: skip
 REMEDY = "mend it, or move it away to start anew"
 SETTINGS = re.compile(r"([a-z_0-9]+=[\w.+-]+( |$))*")
+MISTAKES = re.compile(r"(\d{1,6}):([0-9a-f]*)")
 
 
 class TableError(ValueError):
@@ -66,6 +68,26 @@ def trial_of(row: dict) -> plan.Trial:
 def key_of(row: dict) -> tuple[str, int, int]:
     """What the table has once: the trial of `row`, and the recipe by which it was run."""
     return *trial_of(row), row["recipe"]
+
+
+def write_mistakes(wrong) -> str:
+    """Which test pairs were decided wrongly, (pairs,) bool, as ``1200:`` and 8 pairs a byte, in hexadecimal digits."""
+    bits = "".join("01"[bool(one)] for one in wrong)
+    padded = bits + "0" * (-len(bits) % 8)
+    return f"{len(bits)}:{int(padded, 2):0{len(padded) // 4}x}"
+
+
+def read_mistakes(text: str) -> list[bool]:
+    """What `write_mistakes` wrote, for each pair; no pairs where `text` is empty.
+
+    Raises:
+        ValueError: `text` is nothing that it writes.
+    """
+    found = MISTAKES.fullmatch(text or "0:")
+    pairs, digits = (int(found[1]), found[2]) if found else (0, "0")
+    if 4 * len(digits) != pairs + -pairs % 8:
+        raise ValueError(f"{text[:20]!r} lists no mistakes: a number of pairs, a colon, and 8 pairs a byte")
+    return [bit == "1" for bit in f"{int(digits or '0', 16):0{4 * len(digits)}b}"[:pairs]]
 
 
 def write_table(path: Path, rows: list[dict]) -> None:
@@ -160,6 +182,10 @@ def _row(header, fields):
         raise ValueError(f"state is {row['state']!r}, one of {', '.join(STATES)}")
     if not SETTINGS.fullmatch(row["settings"]):
         raise ValueError(f"settings are {row['settings']!r}, expected key=value")
+    for name in ("test_mistakes", "joined_test_mistakes"):
+        wrong, accuracy = read_mistakes(row[name]), row[name.replace("mistakes", "accuracy")]
+        if wrong and (accuracy is None or abs(1 - sum(wrong) / len(wrong) - accuracy) > 1e-5):
+            raise ValueError(f"{name} are {sum(wrong)} of {len(wrong)} pairs, and the accuracy is {accuracy}")
     needed = ("seed", "format", "recipe") + (SHARES[:2] if row["state"] == COMPLETE else ())
     for name in needed:
         if row[name] is None:

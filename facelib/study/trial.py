@@ -24,7 +24,7 @@ from facelib.measure import metrics
 from facelib.provenance import commit
 from facelib.small_sets import fusion
 from facelib.study import plan
-from facelib.study.table import COMPLETE, ERROR, FAILED
+from facelib.study.table import COMPLETE, ERROR, FAILED, write_mistakes
 
 
 def identify_study(data: str) -> dict:
@@ -71,6 +71,9 @@ def run_trial(trial: plan.Trial, data: str, folder: Path, with_test: bool = Fals
 def _train(config: Config, folder: Path, with_test: bool) -> dict:
     tf.keras.backend.clear_session()
     split = build.load_split(config)
+    people = int(split.training_labels.max()) + 1
+    if people < config.training_identities:
+        raise TrainingError(f"training_identities={config.training_identities}, and {people} are not held out")
     test = (
         _load_test(config, split.faces, split.decoded) if with_test else None
     )  # a list that cannot be used is known at once
@@ -114,6 +117,7 @@ def _test(config, test, model, threshold, score=pair_scores):
     embeddings = embed(model, test.images.pixels, config.flip_average)
     scores = score(embeddings, test.first, test.second)
     return {
+        "test_mistakes": write_mistakes((scores >= threshold) != test.matched),
         "test_accuracy": metrics.accuracy(scores, test.matched, threshold),
         "test_best_accuracy": metrics.best_threshold(scores, test.matched)[1],
         "test_roc_auc": metrics.roc_auc(scores, test.matched),

@@ -34,7 +34,13 @@ PROVENANCE = dict(
     commit="0123456789abcdef0123", dirty=False, python="3.11.7", versions={"tensorflow": "2.21.0", "numpy": "2.4.6"},
     threads=2, processor="x86_64 avx2", seed=7, data_digest="fedcba9876543210",
 )  # fmt: skip
-SIZES = {"06_training": (720, 360), "08_minutes": (389, 216), "07_roc": (346, 317), "07_scores": (504, 259)}
+SIZES = {
+    "06_training": (720, 288),
+    "08_minutes": (389, 173),
+    "08_identities": (389, 158),
+    "07_roc": (346, 317),
+    "07_scores": (504, 216),
+}
 
 
 @pytest.fixture
@@ -185,6 +191,20 @@ def test_the_study_names_the_best_choice_of_each_factor_and_what_time_buys(repor
 def test_the_curve_and_the_whole_recipe_need_no_table_of_choices(report):
     text = " ".join(report(factors=[], search=dict(trials=0, best=None), causes={}, failed=0)[0])
     assert "more time buys" in text and "The whole recipe" in text and "best choice" not in text
+
+
+def test_the_forecast_is_told_with_its_intervals_and_as_what_it_is(report):
+    text = " ".join(report()[0]).replace("\xa0", " ")
+    assert (
+        "A power law of the errors of 8 trainings of the base’s length gives, for 8,000 identities, forecast, not"
+        in text
+    )
+    assert "91.2 % [88.1, 93.3] network alone, 93.5 % [90.4, 95.6] with texture, normalised." in text
+    assert "Errors over training identities; dashed: forecast, not measured." in text
+    few = dict(RESULTS["08_experiments"]["forecast"], kinds={})
+    for changes in (dict(forecast=few), dict(faces="drawn"), dict(data="drawn")):
+        text = " ".join(report(**changes)[0])
+        assert "not measured" not in text and "power law" not in text
 
 
 def test_the_whole_recipe_has_the_spread_of_its_seeds_where_there_are_several(report):

@@ -39,7 +39,7 @@ def test_the_first_seed_of_everything_comes_before_the_other_seeds():
     assert short == sorted(short) and set(short) == set(plan.SEEDS)
     assert whole == list(plan.SEEDS) and seeds == short + whole[1:]
     repeated = {table for trial, places in declared().items() if trial.seed == 9 for table, _ in places}
-    assert repeated == {*TABLES} - {*plan.ONCE}
+    assert repeated == {*TABLES} - {*plan.ONCE, *plan.TWICE}
     lengths = [(configure(trial, "drawn"), trial.seed) for trial in declared(["minutes"])]
     assert [(config.epochs, config.steps_per_epoch, seed) for config, seed in lengths] == [
         (1, plan.STEPS_A_MINUTE / 2, 7),
@@ -97,6 +97,18 @@ def test_four_times_as_long_has_the_curve_at_20_minutes_as_its_first_choice_and_
         config = configure(trial, "drawn")
         assert sum(value != vars(BASE)[key] for key, value in (vars(config) | length).items() if key not in length) == 1
         assert config.epochs == 20 and warmup_share(config) == warmup_share(configure(first, "drawn"))
+
+
+def test_training_identities_are_the_base_on_doubling_numbers_of_them_with_two_seeds():
+    trials = declared([plan.IDENTITIES])
+    assert [(trial.seed, configure(trial, "drawn").training_identities) for trial in trials] == [
+        (seed, 132 * 2**doublings) for seed in plan.SEEDS[:2] for doublings in range(4)
+    ]
+    for trial in trials:
+        config = configure(trial, "drawn")
+        ((_, choice),) = declared()[trial]  # it belongs to no other table
+        assert choice == f"{config.training_identities:,}"
+        assert vars(config) | {"training_identities": 0, "seed": 0} == vars(BASE) | {"seed": 0}
 
 
 def test_the_reference_is_that_of_the_profile():

@@ -1,9 +1,11 @@
 """What notebook 08 says of trials: cells of its tables, marks, and what is said where there is nothing."""
 
 import pytest
+from test_forecast import halving, trial
 from test_table import row
 
 from facelib.study import plan, shown
+from facelib.study.forecast import forecast
 from facelib.study.summary import lengths, searched
 
 ALONE = "pairs_weight=0.0"
@@ -78,6 +80,22 @@ def test_lengths_have_measured_and_declared_minutes():
     assert shown.minutes_table([]) == shown.NONE_YET
 
 
+def test_the_forecast_is_below_what_was_measured():
+    rows = halving()
+    rows[-1] = trial(1056, 8, (0.03, 0.02))
+    lines = shown.identities_table(forecast(rows)).replace("\N{NO-BREAK SPACE}", " ").split("\n")
+    assert lines[0] == "| identities |  | network alone | with texture, normalised |"
+    assert lines[5] == "| 1,056 | measured, seeds 7, 8 | 0.9500, 0.9700 | 0.9700, 0.9800 |"
+    assert lines[6].startswith("| 1,056 | forecast by those of fewer | 0.9500 [0.")
+    assert lines[7].startswith("| 8,000 | **forecast** | **0.9") and lines[8].endswith("(0.010) |") and len(lines) == 10
+    assert lines[9].startswith("|  | exponent $b$ | 1.1")
+    command = '`make experiments DATA=path ONLY="training identities"` runs them.'
+    assert shown.identities_table(forecast([])) == f"{shown.NONE_YET} {command}"
+    text = list(shown._found_forecast({"forecast": forecast(rows)}))
+    assert len(text) == 4 and all("a forecast, not measured" in line for line in text[::2])
+    assert "of 1,056; 2 of 2 trainings are inside." in text[1] or "1 of 2" in text[1]
+
+
 def test_the_mean_of_the_whole_recipe_is_below_its_seeds():
     rows = [
         row(WHOLE, 7, seconds=60.0, **JOINED),
@@ -93,7 +111,7 @@ def test_the_mean_of_the_whole_recipe_is_below_its_seeds():
 
 def test_findings_name_what_there_is():
     nothing = dict(trials=0, declared=5, failed=0, factors=[], search=dict(best=None), minutes=[], faces="real")
-    nothing |= dict(reference_points=[[5, 0.6, 0.7]], whole=dict(seeds=0))
+    nothing |= dict(reference_points=[[5, 0.6, 0.7]], whole=dict(seeds=0), forecast=forecast([]))
     first, _, last = shown.findings(nothing).split("\n")
     assert first == "- 0 of 5 trials are recorded, 0 of which failed." and last.startswith("*Neither the search")
     point = dict(minutes=0.5, test_accuracy=0.8, test_roc_auc=0.9)

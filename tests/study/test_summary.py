@@ -3,6 +3,7 @@
 import ast
 import json
 
+import matplotlib.pyplot as plt
 import pytest
 from made_up import RESULTS
 from test_table import IDENTITY, row
@@ -12,7 +13,7 @@ from facelib.results import read_results
 from facelib.study import plan
 from facelib.study.plan import Trial
 from facelib.study.summary import causes, compare_choices, is_earlier, lead_spread, ranked, searched, summarise
-from facelib.study.table import table_path, trial_of, write_table
+from facelib.study.table import table_path, trial_of, write_mistakes, write_table
 
 
 def test_summary_is_mean_and_half_range_paired_by_seed():
@@ -153,6 +154,8 @@ WHOLE = plan.settings_of(plan.TABLES[plan.WHOLE]["best"])
 TESTED = {
     "test_accuracy": 0.8, "test_best_accuracy": 0.82, "test_roc_auc": 0.9, "joined_test_accuracy": 0.85,
     "joined_test_best_accuracy": 0.86, "joined_test_roc_auc": 0.93, "joined_accuracy": 0.9, "steps": 600,
+    "test_mistakes": write_mistakes([k < 4 for k in range(20)]),
+    "joined_test_mistakes": write_mistakes([k < 3 for k in range(20)]),
 }  # fmt: skip
 SEARCH = plan.settings_of("margin=0.3 gamma=20.5 learning_rate=2e-3 weight_decay=0.01")
 FAILED = {"state": "failed", "reason": "epoch 5: collapse: one | point", "roc_auc": None, "validation_accuracy": None}
@@ -172,7 +175,8 @@ STUDIES = {
     ],
     "two choices": [finished(**TESTED), finished("pairs_weight=0.0", roc_auc=0.92), finished(SEARCH, roc_auc=0.95)],
     "the whole recipe, a seed of it failed": [
-        finished(WHOLE, 7, **TESTED), finished(WHOLE, 8, **TESTED | {"joined_test_accuracy": 0.87}),
+        finished(WHOLE, 7, **TESTED),
+        finished(WHOLE, 8, **TESTED | {"joined_test_accuracy": 0.87, "joined_test_mistakes": ""}),
         finished(WHOLE, 9, **FAILED | TESTED), finished("epochs=1", **TESTED),
     ],
     "trials that were not computed alike": [
@@ -186,7 +190,7 @@ STUDIES = {
 @pytest.fixture
 def execute(data_folder, project, monkeypatch):
     """Function from rows to what notebook 08 finds, and to everything that it shows."""
-    monkeypatch.setattr("facelib.show.plots.save", lambda *_, **__: None)
+    monkeypatch.setattr("facelib.show.plots.save", lambda figure, *_, **__: plt.close(figure))
 
     def run(rows):
         config = load_config("smoke", str(data_folder))
@@ -225,6 +229,16 @@ def test_the_notebook_says_how_many_trials_are_to_come(execute):
     assert "| **triplets alone** | **1, 2 to come** |" in execute(STUDIES["two choices"])[1]
     whole = execute(STUDIES["everything"])[1]
     assert "| triplets alone | 3 |" in whole and "to come" not in whole
+
+
+def test_the_notebook_carries_the_line_over_training_identities(execute):
+    found, shown = execute([finished(f"training_identities={size}", **TESTED) for size in (132, 264, 528, 1056)])
+    assert [*found["forecast"]["kinds"]] == ["test", "joined_test"] and len(found["forecast"]["runs"]) == 4
+    assert "| 8,000 | **forecast** | **0.8000 [" in shown and "**a forecast, not measured**: accuracy 0.8000" in shown
+    assert "1 of 1 trainings are inside." in shown
+    found, shown = execute([finished(f"training_identities={size}", **TESTED) for size in (132, 264)])
+    assert found["forecast"]["kinds"] == {} and "| 264 | measured, seeds 7 | 0.8000 | 0.8500 |" in shown
+    assert "**forecast**" not in shown and "a forecast, not measured" not in shown
 
 
 def test_the_notebook_compares_only_what_was_computed_alike(execute):

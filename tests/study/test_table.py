@@ -1,4 +1,7 @@
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from facelib.config import load_config
 from facelib.study import plan
@@ -9,8 +12,10 @@ from facelib.study.table import (
     add_row,
     check_study,
     read_any_table,
+    read_mistakes,
     read_table,
     table_path,
+    write_mistakes,
     write_table,
 )
 
@@ -32,6 +37,7 @@ def path(tmp_path):
 def test_what_is_written_is_read(path):
     full = {name: {str: 'a, "b" | c', int: 3, float: 0.123456}[kind] for name, kind in COLUMNS.items()}
     full |= {"settings": "gamma=32.0 margin=0.2", "state": "complete", "seed": 8}
+    full |= {"test_mistakes": write_mistakes([False] * 7 + [True]), "test_accuracy": 0.875, "joined_test_mistakes": ""}
     write_table(path, [full, row(state="failed", reason="two\nlines", roc_auc=None)])
     first, second = read_table(path)
     assert second == full
@@ -45,6 +51,32 @@ def test_what_is_written_is_read(path):
 def test_figures_have_six_digits(path):
     write_table(path, [row(roc_auc=0.123456789, seconds=1234.56789)])
     assert (read_table(path)[0]["validation_roc_auc"], read_table(path)[0]["seconds"]) == (0.123457, 1234.57)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=70))
+def test_the_mistakes_that_are_written_are_read(wrong):
+    text = write_mistakes(wrong)
+    assert read_mistakes(text) == wrong and read_mistakes("") == []
+    assert text == f"{len(wrong)}:{np.packbits(wrong).tobytes().hex()}"
+    assert write_mistakes(np.array(wrong)) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "5", "5:", ":ff", "8:f", "9:ff", "5:f", "8:FF", "8: f", "-8:ff", "0:00", "8:fff"]
+)
+def test_what_lists_no_mistakes_is_refused(text):
+    with pytest.raises(ValueError, match="lists no mistakes: a number of pairs, a colon, and 8 pairs a byte"):
+        read_mistakes(text)
+
+
+def test_mistakes_that_are_not_those_of_the_accuracy_are_refused(path):
+    for accuracy, wrong in ((0.5, "8:01"), (None, "8:01")):
+        write_table(path, [row(test_accuracy=accuracy, test_mistakes=wrong)])
+        with pytest.raises(TableError, match=f"test_mistakes are 1 of 8 pairs, and the accuracy is {accuracy}"):
+            read_table(path)
+    write_table(path, [row(joined_test_accuracy=0.875, joined_test_mistakes="8:1")])
+    with pytest.raises(TableError, match="line 2: '8:1' lists no mistakes"):
+        read_table(path)
 
 
 def test_no_file_is_no_rows(path):
@@ -63,7 +95,7 @@ def test_no_file_is_no_rows(path):
         ("0.75", "", "line 2: validation_roc_auc is empty"),
         (",7,", ",7.5,", "line 2: seed is '7.5', which is no number"),
         (",7,", ",,", "line 2: seed is empty"),
-        (",7,", ",", "line 2: 33 fields, and the header has 34"),
+        (",7,", ",", "line 2: 35 fields, and the header has 36"),
         ("complete", "COMPLETE", "line 2: state is 'COMPLETE'"),
         ("gamma=32", "<script>alert(1)</script>", "line 2: settings are"),
         ("gamma=32", "gamma 32", "line 2: settings are"),

@@ -16,7 +16,7 @@ from facelib.measure import metrics
 from facelib.study import plan
 from facelib.study import trial as trial_module
 from facelib.study.plan import Trial
-from facelib.study.table import COLUMNS, read_table, write_table
+from facelib.study.table import COLUMNS, read_mistakes, read_table, write_table
 from facelib.study.trial import identify_study, run_trial
 
 
@@ -89,6 +89,15 @@ def test_a_collapse_is_a_failed_trial_with_its_reason_and_figures(data, tmp_path
     assert row["steps"] == 4 and row["spread"] < 0.1 and "validation_roc_auc" in row
 
 
+def test_more_training_identities_than_there_are_is_a_failed_trial(data, tmp_path):
+    people = int(build.load_split(plan.configure(Trial("", 7), data)).training_labels.max()) + 1
+    row = run_trial(Trial(f"training_identities={people + 1}", 7), data, tmp_path)
+    assert (row["state"], row["reason"]) == (
+        "failed",
+        f"training_identities={people + 1}, and {people} are not held out",
+    )
+
+
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [("identities_per_batch=500", "NoFacesError: .*identities_per_batch can be"), ("gama=3", "ConfigError: unknown")],
@@ -151,6 +160,10 @@ def test_a_study_is_known_by_its_recipe_and_data_whatever_the_code(data, monkeyp
 def test_a_trial_with_a_texture_stream_measures_both_together_too(data, tmp_path):
     row = run_trial(Trial("", 7), data, tmp_path, with_test=True)
     joined = {name: value for name, value in row.items() if name.startswith("joined_")}
+    mistakes = [read_mistakes(joined.pop("joined_test_mistakes")), read_mistakes(row["test_mistakes"])]
+    assert [1 - np.mean(each) for each in mistakes] == pytest.approx(
+        [joined["joined_test_accuracy"], row["test_accuracy"]]
+    )
     figures = ("roc_auc", "accuracy", "test_roc_auc", "test_accuracy", "test_best_accuracy")
     assert joined.keys() == {f"joined_{name}" for name in figures}
     assert all(0 <= value <= 1 for value in joined.values())
