@@ -197,7 +197,7 @@ def test_a_smaller_augmented_image_shows_the_same_as_the_large_one(size, monkeyp
 def test_the_share_is_of_the_warp_alone(monkeypatch):
     strengths = []
     monkeypatch.setattr(
-        augmentation, "warp", lambda images, seed, step, strength, size: strengths.append(strength) or images.copy()
+        augmentation, "warp", lambda images, seed, step, strength, *_: strengths.append(strength) or images.copy()
     )
     some, all_of_it = (augment(noise(), 5, 6, 0.8, share) for share in (0.5, 1.0))
     assert strengths == [0.4, 0.8]
