@@ -38,7 +38,8 @@ def augment(
         (N, size, size, 3) uint8.
     """
     result = warp(images, seed, step, strength * warp_share, size, part)
-    generator, count, own = np.random.default_rng((seed, 6, step)), *_places(images, part)
+    generator = np.random.default_rng((seed, 6, step))
+    count, own = _places(images, part)
     colours = _draw_colours(generator, count, strength)[own]
     patches = _draw_patches(generator, count, strength, size)[own]
     widths = _draw_widths(generator, count, strength)[own]

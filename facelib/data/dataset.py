@@ -1,5 +1,7 @@
 """P x K batches of decoded faces as a `tf.data.Dataset` of (identities, images)."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import tensorflow as tf
 
@@ -62,17 +64,33 @@ def build_batches(
         raise ValueError(f"a batch of {count * parts + left} images cannot be cut into {parts} equal parts")
 
     def draw(step):
-        rows = sampler.batch(int(step))[number * count : (number + 1) * count]
+        rows = sampler.batch(step)[number * count : (number + 1) * count]
         images = pixels[rows]
         if augmentation:
-            images = augment(images, sampler.seed, int(step), augmentation, warp_share, size, part)
+            images = augment(images, sampler.seed, step, augmentation, warp_share, size, part)
         return labels[rows], images, rows.astype(np.int32)
 
+    ahead = _Ahead(draw)
+
     def batch(step):
-        identities, images, rows = tf.numpy_function(draw, [step], (tf.int32, tf.uint8, tf.int32))
+        identities, images, rows = tf.numpy_function(ahead, [step], (tf.int32, tf.uint8, tf.int32))
         identities.set_shape((count,))
         images.set_shape((count, size, size, 3))
         rows.set_shape((count,))
         return identities, tf.cast(images, tf.float32), rows
 
-    return tf.data.Dataset.counter(first_step).map(batch, num_parallel_calls=1).prefetch(2)
+    return tf.data.Dataset.counter(first_step).map(batch)
+
+
+class _Ahead:
+    # A function of a step that begins to compute the next two as well. TensorFlow's prefetch would call Python from a
+    # thread of its own, for which the end of the program waits for good.
+    def __init__(self, function, count=2):
+        self.function, self.count, self.begun = function, count, {}
+        self.pool = ThreadPoolExecutor(1)
+
+    def __call__(self, step):
+        step, begun = int(step), self.begun
+        steps = range(step, step + 1 + self.count)
+        self.begun = {one: begun.get(one) or self.pool.submit(self.function, one) for one in steps}
+        return self.begun.pop(step).result()

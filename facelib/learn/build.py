@@ -141,8 +141,18 @@ def build_learner(config: Config, split: Split) -> Learner:
 
     early, late = (_selector(method, config.mining_margin) for method in (config.mining, config.later_mining))
     auxiliary_loss = auxiliary if config.pairs_weight or config.classes_weight else None
-    parts = (auxiliary_loss, proxies, memory, config.chunk_size, config.xla and has_one_gpu(), strategy)
-    return Learner(model, optimizer, select, loss, *parts)
+    return Learner(
+        model,
+        optimizer,
+        select,
+        loss,
+        auxiliary_loss=auxiliary_loss,
+        auxiliary_variables=proxies,
+        memory=memory,
+        chunk_size=config.chunk_size,
+        xla=config.xla and has_one_gpu(),
+        strategy=strategy,
+    )
 
 
 def _check_parts(config, devices):

@@ -16,7 +16,8 @@ class FusedBatchNormalization(layers.Layer):
 
     Args:
         synchronised: where several devices share a batch, measure all of it and not each one's part, so that the result
-            is that of one device; the fused kernel cannot do this. Without it the statistics kept are the first's.
+            is that of one device; the fused kernel cannot do this. Without it, the statistics that are kept are those
+            of the first device of a host.
     """
 
     def __init__(self, momentum=0.9, epsilon=1e-3, synchronised=True, **options):
@@ -25,7 +26,7 @@ class FusedBatchNormalization(layers.Layer):
 
     def build(self, shape):
         def weight(name, initializer, trainable):
-            # what is not trained differs between devices until it is read: then it is the first's
+            # statistics differ between devices until they are read: then they are the first's
             kept = {} if trainable else {"aggregation": "only_first_replica", "synchronization": "on_read"}
             options = {"trainable": trainable, "dtype": "float32", "autocast": False, **kept}
             return keras.Variable(keras.initializers.get(initializer), (shape[-1],), name=name, **options)
@@ -74,13 +75,13 @@ class FusedBatchNormalization(layers.Layer):
 
 @keras.saving.register_keras_serializable("facelib")
 class Dropout(layers.Dropout):
-    """Keras' dropout, which draws otherwise on each of several devices that share a batch."""
+    """Keras' dropout, which draws other numbers on each of several devices that share a batch."""
 
     def call(self, inputs, training=False):
         if not training or not self.rate or replicas() == 1:
             return super().call(inputs, training=training)
-        seed = self.seed_generator.next() + tf.stack([tf.cast(rank(), tf.int64), 0])
-        return tf.nn.experimental.stateless_dropout(inputs, self.rate, tf.cast(seed % (tf.int32.max - 1), tf.int32))
+        seed = tf.random.experimental.stateless_fold_in(self.seed_generator.next(), rank())
+        return tf.nn.experimental.stateless_dropout(inputs, self.rate, seed, noise_shape=self.noise_shape)
 
 
 @keras.saving.register_keras_serializable("facelib")

@@ -1,9 +1,12 @@
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from facelib.config import ROOT
 from facelib.data.dataset import build_batches, build_dataset
 from facelib.data.sampler import Sampler
 
@@ -105,3 +108,17 @@ def test_parts_of_a_batch_make_the_batch(sampler, augmentation):
 def test_parts_that_are_not_equal_are_refused(sampler):
     with pytest.raises(ValueError, match="a batch of 6 images cannot be cut into 4 equal parts"):
         build_batches(PIXELS, LABELS, sampler, part=(0, 4))
+
+
+def test_a_program_ends_while_a_batch_is_drawn():
+    """TensorFlow's own prefetching waited for good, at the end of a program, for a thread that waits for Python."""
+    program = """
+import numpy as np
+from facelib.data.dataset import build_batches
+from facelib.data.sampler import Sampler
+labels, pixels = np.repeat(np.arange(150, dtype=np.int32), 4), np.zeros((600, 112, 112, 3), np.uint8)
+batches = iter(build_batches(pixels, labels, Sampler(labels, 128, 4, seed=4), 0, 0.8, 0.5))
+next(batches)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr

@@ -46,7 +46,19 @@ def test_chunks_on_two_devices_are_the_chunks_of_one(found):
 
 
 @pytest.mark.slow
-def test_devices_drop_otherwise(found):
+def test_chunks_of_two_devices_are_normalised_together(found):
+    together = found["chunks together"]
+    assert all(together[name] < 1e-5 for name in ("weights", "statistics", "proxies", "optimizer")), together
+
+
+@pytest.mark.slow
+def test_a_batch_that_is_not_finite_on_one_device_moves_nothing_on_either(found):
+    broken, good = found["not finite"]
+    assert broken == 0 < good
+
+
+@pytest.mark.slow
+def test_devices_draw_other_numbers_for_dropout(found):
     assert found["dropout"] > 0.01
 
 
