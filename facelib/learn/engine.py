@@ -93,14 +93,14 @@ def join_hosts() -> tuple[int, int]:
 
 
 def _meet(addresses, number):
-    # wait until all others can be reached, since nothing can interrupt TensorFlow while it waits
+    # wait until all others can be reached: nothing interrupts TensorFlow while it waits, and it does not name them
     port, dual = int(addresses[number].rpartition(":")[2]), socket.has_dualstack_ipv6()
     family, wait = socket.AF_INET6 if dual else socket.AF_INET, _read_number(WAIT, 600, 1, 86400)
     own, missing = f"host {number} ({addresses[number]})", [one for one in addresses if one != addresses[number]]
     try:
         listener = socket.create_server(("", port), family=family, backlog=len(addresses), dualstack_ipv6=dual)
     except OSError as error:
-        raise HostError(f"{own} cannot use port {port} ({error.strerror}): choose another for it") from None
+        raise HostError(f"{own} cannot use port {port} ({os.strerror(error.errno or 0)}): choose another for it") from None
     say(f"{own} waits for {len(addresses)} hosts, {wait} s at most: {', '.join(addresses)}")
     end = time.monotonic() + wait
     with listener:
@@ -149,8 +149,8 @@ def _read_tf_config(text):
 
 
 def _is_address(value):
-    found = isinstance(value, str) and re.fullmatch(r"([\w.-]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})", value)
-    return bool(found) and 0 < int(found[2]) < 65536
+    found = re.fullmatch(r"([\w.-]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})", value) if isinstance(value, str) else None
+    return found is not None and 0 < int(found[2]) < 65536
 
 
 def _read_slurm():
@@ -167,7 +167,8 @@ def _read_slurm():
         reason = f"{type(error).__name__}: {_first_line(error)}"
         raise HostError(f"SLURM's variables of a step cannot be read ({reason}); start it by srun") from None
     if len(addresses) != int(os.environ[SLURM_TASKS]) or type(number) is not int or number >= len(addresses):
-        raise HostError(f"SLURM names {len(addresses)} addresses for {SLURM_TASKS}={os.environ[SLURM_TASKS]} tasks")
+        named = ", ".join(f"{name}={os.environ[name]}" for name in (SLURM_TASKS, "SLURM_PROCID"))
+        raise HostError(f"SLURM names {len(addresses)} tasks on its nodes, which does not fit {named}")
     return addresses, number
 
 
