@@ -157,7 +157,7 @@ class Run:
         self.state: dict[str, Any] = saved or {"history": [], "best": -math.inf}
         self.history: list[dict] = self.state["history"]
         name = schedule.folder.name if schedule.folder else "a run that is kept nowhere"
-        agree(learner.strategy, "the run and its epochs", f"{len(self.history)} epochs of {name}")
+        agree(learner.strategy, {"run": name, "epochs done": len(self.history)})
         self.folder = schedule.folder if host(learner.strategy)[0] == 0 else None  # the first host alone writes
 
     def epochs(self, batches):

@@ -1,6 +1,8 @@
 """Train the run of a profile, on one host or several, without notebooks; notebook 06 then finds it by its name."""
 
+import dataclasses
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -12,7 +14,10 @@ from facelib.data.drawn import draw_faces
 from facelib.learn import build, engine
 from facelib.learn.embedding import build_embedder
 from facelib.learn.training import Schedule, train
+from facelib.provenance import describe_computer, digest_code
 from facelib.show.tables import EPOCH_HEADING, epoch_line
+
+LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
 
 
 def train_run(config: Config) -> Path:
@@ -29,31 +34,32 @@ def train_run(config: Config) -> Path:
     """
     try:
         return _train(config)
-    except tf.errors.OpError as error:
+    except LOST as error:
         if engine.host(engine.choose_strategy())[1] == 1:
             raise
-        reason = " ".join(str(error.message).split())[:200]
+        reason = re.search(r"aborted by: ([^\n]{1,200})", str(error))
         raise engine.HostError(
-            f"another host was lost ({reason}): start the same command again on every host, and training goes on from"
-            " the last epoch that was saved"
+            f"another host ended or was lost{f' ({reason[1]})' if reason else ''}: if it gave no reason, start the same"
+            " command again on every host, and training goes on from the last epoch that was saved"
         ) from None
 
 
 def _train(config):
     strategy = engine.choose_strategy()
     number, hosts = engine.host(strategy)
+    own = {"code": digest_code(*build.DECISIVE), "computer": describe_computer()}
+    engine.agree(strategy, dataclasses.asdict(config) | own)
     if number:  # the first host prepares the faces, which the others find in the shared folder then
         os.environ.setdefault(progress.VARIABLE, os.devnull)
-        engine.agree(strategy, "the settings", repr(config))
+        engine.agree(strategy, {"faces are prepared": True})
     if config.drawn:
         draw_faces(config)
     split = build.load_split(config)
     if not number:
-        engine.agree(strategy, "the settings", repr(config))
-    learner, batches = (
-        build.build_learner(config, split),
-        build.batches_from(config, split, build.build_sampler(config, split)),
-    )
+        engine.agree(strategy, {"faces are prepared": True})
+    engine.agree(strategy, {"faces": split.faces.digest})
+    learner, sampler = build.build_learner(config, split), build.build_sampler(config, split)
+    batches = build.batches_from(config, split, sampler)
     folder = build.training_folder(config, split.faces.digest)
     validate = build.validate_with(split, build_embedder(learner.model, config.flip_average))
     if not number:
