@@ -117,10 +117,13 @@ def save_run(folder: Path, groups: dict, state: dict, improved: bool) -> None:
     note_made(folder / "best.npz")
 
 
-def restore_run(folder: Path, groups: dict) -> dict | None:
+def restore_run(folder: Path, groups: dict, mend: bool = True) -> dict | None:
     """The state that `save_run` wrote, and its values to the variables in `groups`; None where training has to begin.
 
     That is where there is no ``last.npz``, where it is damaged, or where the ``best.npz`` of an earlier epoch is gone.
+
+    Args:
+        mend: write ``best.npz`` again where it is gone, and ``last.npz`` has the model of that epoch.
 
     Raises:
         CheckpointError: it does not fit the variables.
@@ -137,7 +140,7 @@ def restore_run(folder: Path, groups: dict) -> dict | None:
         say(f"{error}: training begins anew")
         return None
     restore_checkpoint(last, groups)
-    if not whole:
+    if mend and not whole:
         save_checkpoint(best, {"model": groups["model"]}, {"epoch": state["best_epoch"]})
     note_made(best)
     return state

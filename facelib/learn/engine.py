@@ -1,8 +1,8 @@
 """The devices that train together: one, all GPUs of a host, or those of several hosts. No other module knows how many.
 
 Each device holds a replica: the whole network, with the same weights as the others. It embeds its part of a batch. Then
-every replica has the embeddings of all parts, in the order of the batch, and mines, loses and remembers as one device
-would. What it learns about its own part alone goes through its network; the gradients of the replicas are added up.
+every replica has the embeddings of all parts, in the order of the batch, and mines, computes the loss and remembers as
+one device would. The gradient of its own part goes through its network; the gradients of the replicas are added up.
 
 TensorFlow's strategies do this: none for one device, `MirroredStrategy` for a host, `MultiWorkerMirroredStrategy` for
 several.
@@ -100,7 +100,8 @@ def _meet(addresses, number):
     try:
         listener = socket.create_server(("", port), family=family, backlog=len(addresses), dualstack_ipv6=dual)
     except OSError as error:
-        raise HostError(f"{own} cannot use port {port} ({os.strerror(error.errno or 0)}): choose another for it") from None
+        reason = os.strerror(error.errno or 0)
+        raise HostError(f"{own} cannot use port {port} ({reason}): choose another for it") from None
     say(f"{own} waits for {len(addresses)} hosts, {wait} s at most: {', '.join(addresses)}")
     end = time.monotonic() + wait
     with listener:
@@ -182,7 +183,7 @@ def has_one_gpu() -> bool:
 
 
 def host(strategy: tf.distribute.Strategy) -> tuple[int, int]:
-    """The number of this host, from 0, and how many take part. The first, number 0, writes what all of them made."""
+    """The number of this host, from 0, and how many take part. The first, number 0, is the only one that writes."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return 0, 1
     resolver = strategy.cluster_resolver
@@ -243,9 +244,10 @@ def gather(values):
     """The (n, ...) `values` of every replica, in their order: (n times the replicas, ...)."""
     if replicas() == 1:
         return values
-    values = tf.identity(values)  # an argument of a function has no device, which all_gather asks for
-    together = tf.distribute.get_replica_context().all_gather(values, axis=0)
-    return tf.reshape(together, (replicas() * values.shape[0], *values.shape[1:]))  # with its size known
+    # as a sum, since TensorFlow's own gathering has another order than the ranks where hosts are many: it sorts names
+    placed = tf.scatter_nd([[rank()]], values[None], (replicas(), *values.shape))
+    together = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, placed)
+    return tf.reshape(together, (replicas() * values.shape[0], *values.shape[1:]))
 
 
 def add_up(gradients: list) -> list:
@@ -270,4 +272,6 @@ def first(strategy: tf.distribute.Strategy, values):
 
 def keep_sums(optimizer) -> None:
     """Let `optimizer` take gradients that are added up already; by itself, Keras would add them up again."""
+    if not hasattr(optimizer, "_all_reduce_sum_gradients"):
+        raise TypeError("this version of Keras adds up the gradients of several devices in another way")
     optimizer._all_reduce_sum_gradients = lambda gradients_and_variables: gradients_and_variables

@@ -153,12 +153,13 @@ class Run:
             "auxiliary": learner.auxiliary_variables,
             "memory": learner.memory.variables if learner.memory else (),
         }
-        saved = restore_run(schedule.folder, self.groups) if schedule.folder else None
+        # the first host alone writes; the others read once it has the lock of the run
+        self.folder = schedule.folder if host(learner.strategy)[0] == 0 else None
+        agree(learner.strategy, {"run": schedule.folder.name if schedule.folder else ""})
+        saved = restore_run(schedule.folder, self.groups, mend=self.folder is not None) if schedule.folder else None
         self.state: dict[str, Any] = saved or {"history": [], "best": -math.inf}
         self.history: list[dict] = self.state["history"]
-        name = schedule.folder.name if schedule.folder else "a run that is kept nowhere"
-        agree(learner.strategy, {"run": name, "epochs done": len(self.history)})
-        self.folder = schedule.folder if host(learner.strategy)[0] == 0 else None  # the first host alone writes
+        agree(learner.strategy, {"epochs done": len(self.history)})
 
     def epochs(self, batches):
         """The epochs that are left, each with an iterator of the batches of its steps; the progress is shown.
@@ -247,7 +248,8 @@ def train(learner: Learner, batches, schedule: Schedule, validate=None):
 
     Raises:
         TrainingError: the embeddings, the loss or its gradient are not finite; no gradient of that step was applied,
-            and with a folder its batch is in ``step_<number>.npz``, and the state of the last epoch in ``last.npz``.
+            and with a folder its batch (of several hosts, the part of the first) is in ``step_<number>.npz``, and the
+            state of the last epoch in ``last.npz``.
         CheckpointError: the saved state does not fit.
     """
     step = compile_step(learner)
