@@ -100,7 +100,8 @@ def _meet(addresses, number):
     try:
         listener = socket.create_server(("", port), family=family, backlog=len(addresses), dualstack_ipv6=dual)
     except OSError as error:
-        raise HostError(f"{own} cannot use port {port} ({os.strerror(error.errno or 0)}): choose another for it") from None
+        reason = os.strerror(error.errno or 0)
+        raise HostError(f"{own} cannot use port {port} ({reason}): choose another for it") from None
     say(f"{own} waits for {len(addresses)} hosts, {wait} s at most: {', '.join(addresses)}")
     end = time.monotonic() + wait
     with listener:
