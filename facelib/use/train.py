@@ -63,7 +63,7 @@ def _train(config):
     folder = build.training_folder(config, split.faces.digest)
     validate = build.validate_with(split, build_embedder(learner.model, config.flip_average))
     if not number:
-        print(f"{strategy.num_replicas_in_sync} devices of {hosts} hosts; the run is in {folder}")
+        print(f"devices: {strategy.num_replicas_in_sync}, hosts: {hosts}; the run is in {folder}")
         print(EPOCH_HEADING)
     for record in train(learner, batches, Schedule(config.epochs, config.steps_per_epoch, folder), validate):
         if not number:

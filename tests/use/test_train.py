@@ -45,7 +45,7 @@ def test_it_trains_the_run_that_notebook_06_looks_for(run, small_training):
     code, out, _ = run()
     config = load_config("smoke", str(small_training), SETTINGS)
     folder = build.training_folder(config, build.load_split(config).faces.digest)
-    assert code == 0 and out.startswith(f"1 devices of 1 hosts; the run is in {folder}\nepoch ")
+    assert code == 0 and out.startswith(f"devices: 1, hosts: 1; the run is in {folder}\nepoch ")
     state, _ = read_checkpoint(folder / "last.npz")
     assert [record["epoch"] for record in state["history"]] == [1, 2] and len(out.splitlines()) == 4
     before = (folder / "last.npz").stat().st_mtime_ns
@@ -159,7 +159,7 @@ def test_two_hosts_come_to_the_run_of_one(hosts):
     hosts.forget()
     hosts.start(2, SETTINGS)
     assert hosts.codes() == [0, 0], hosts.said(0, "err") + hosts.said(1, "err")
-    assert hosts.said(0).startswith("2 devices of 2 hosts; ") and hosts.said(1) == ""
+    assert hosts.said(0).startswith("devices: 2, hosts: 2; the run is in ") and hosts.said(1) == ""
     shared, values = hosts.last()
     for one, two in zip(figures(state), figures(shared), strict=True):
         assert one.keys() == two.keys() and one["loss"] == pytest.approx(two["loss"], abs=1e-4)
@@ -167,29 +167,29 @@ def test_two_hosts_come_to_the_run_of_one(hosts):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("victim", [0, 1])
-def test_a_lost_host_ends_the_others_and_training_goes_on_from_the_last_epoch(hosts, victim):
-    settings = f"{SETTINGS} epochs=3 steps_per_epoch=40"
-    hosts.start(2, settings)
-    end = time.monotonic() + 120
-    while hosts.said(0).count("\n") < 3 and time.monotonic() < end:  # one epoch is done
-        time.sleep(0.01)
-    hosts.started[victim].kill()
-    codes = hosts.codes()
-    assert codes[victim] == -9 and codes[1 - victim] == 1
-    message = hosts.said(1 - victim, "err").splitlines()[-1]
-    assert message.startswith("error: another host ended or was lost") and "Traceback" not in message
-    done = len(hosts.last()[0]["history"])
-    assert 1 <= done < 3
+def test_a_lost_host_ends_the_others_and_training_goes_on_from_the_last_epoch(hosts):
+    """First the second host is lost, then the first; the end is bit for bit that of an unbroken run."""
+    settings = f"{SETTINGS} epochs=5 steps_per_epoch=40 later_mining_epoch=9"
+    for victim, epochs in ((1, 1), (0, 2)):
+        hosts.start(2, settings)
+        end = time.monotonic() + 120
+        while hosts.said(0).count("\n") < 2 + epochs and time.monotonic() < end:  # a heading of two lines
+            time.sleep(0.01)
+        hosts.started[victim].kill()
+        codes = hosts.codes()
+        assert codes[victim] == -9 and codes[1 - victim] == 1
+        assert "Traceback" not in hosts.said(1 - victim, "err")
+        assert hosts.said(1 - victim, "err").splitlines()[-1].startswith("error: another host ended or was lost")
+        assert epochs <= len(hosts.last()[0]["history"]) < 5
     hosts.start(2, settings)
     assert hosts.codes() == [0, 0]
-    state, arrays = hosts.last()
+    state, values = hosts.last()
     hosts.forget()
     hosts.start(2, settings)
     assert hosts.codes() == [0, 0]
     unbroken, expected = hosts.last()
     assert figures(state) == figures(unbroken)
-    assert all(np.array_equal(arrays[name], expected[name]) for name in expected)
+    assert all(np.array_equal(values[name], expected[name]) for name in expected)
 
 
 @pytest.mark.slow
