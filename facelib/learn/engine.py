@@ -24,9 +24,7 @@ from facelib.progress import say
 from facelib.provenance import digest
 
 CONFIGURED = "TF_CONFIG"
-SLURM_TASKS = (
-    "SLURM_STEP_NUM_TASKS"  # of a step by srun; SLURM_NTASKS stands in a batch script too, which waits for none
-)
+SLURM_TASKS = "SLURM_STEP_NUM_TASKS"  # of a step by srun; SLURM_NTASKS a batch script has too, which waits for none
 WAIT = "FACELIB_WAIT"  # seconds in which all hosts have to be there
 SILENCE = 20  # seconds after which a host that says nothing is lost
 EXAMPLE = '{"cluster": {"worker": ["first:12345", "second:12345"]}, "task": {"type": "worker", "index": 0}}'
@@ -159,18 +157,18 @@ def _read_slurm():
     try:
         if re.search(r"[0-9]{6}", nodes := os.environ["SLURM_STEP_NODELIST"]):
             raise ValueError(f"SLURM_STEP_NODELIST={nodes[:100]!r} has numbers of more than five digits")
-        # one GPU each as far as TensorFlow is told: SLURM itself gives each task its GPUs
+        # TensorFlow counts GPUs, which SLURM itself gives to each task: one a task is what it is told
         tasks = max(map(int, re.findall(r"[0-9]{1,5}", os.environ["SLURM_STEP_TASKS_PER_NODE"])))
         options = {"gpus_per_node": tasks, "gpus_per_task": 1, "auto_set_gpu": False}
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(port_base=port, **options)
-        addresses, number = resolver.cluster_spec().as_dict()["worker"], resolver.get_task_info()[1]
+        addresses = resolver.cluster_spec().as_dict()["worker"]  # by the names of nodes, not by SLURM's numbers
+        own = f"{os.environ['SLURMD_NODENAME']}:{port + int(os.environ['SLURM_LOCALID'])}"
     except (LookupError, ValueError, RuntimeError, TypeError, AssertionError) as error:
         reason = f"{type(error).__name__}: {_first_line(error)}"
         raise HostError(f"SLURM's variables of a step cannot be read ({reason}); start it by srun") from None
-    if len(addresses) != int(os.environ[SLURM_TASKS]) or type(number) is not int or number >= len(addresses):
-        named = ", ".join(f"{name}={os.environ[name]}" for name in (SLURM_TASKS, "SLURM_PROCID"))
-        raise HostError(f"SLURM names {len(addresses)} tasks on its nodes, which does not fit {named}")
-    return addresses, number
+    if own not in addresses:
+        raise HostError(f"SLURM names {len(addresses)} tasks ({', '.join(addresses)[:200]}), and {own} is none of them")
+    return addresses, addresses.index(own)
 
 
 def _first_line(error):

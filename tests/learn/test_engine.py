@@ -118,7 +118,7 @@ def free_port():
 
 SLURM = {
     "SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "1", "SLURM_STEP_NODELIST": "n[07-08]",
-    "SLURM_STEP_TASKS_PER_NODE": "1(x2)",
+    "SLURM_STEP_TASKS_PER_NODE": "1(x2)", "SLURMD_NODENAME": "n08", "SLURM_LOCALID": "0",
 }  # fmt: skip
 
 
@@ -133,8 +133,16 @@ def test_hosts_are_those_of_a_step_of_slurm(join):
     port = free_port() % 50000 + 1024
     found, resolver = join(**SLURM, FACELIB_PORT=str(port))
     assert found == (1, 2) and resolver.cluster_spec().as_dict() == {"worker": [f"n07:{port}", f"n08:{port}"]}
-    _, resolver = join(**SLURM | {"SLURM_STEP_NODELIST": "n1", "SLURM_STEP_TASKS_PER_NODE": "2"})
-    assert resolver.cluster_spec().as_dict() == {"worker": ["n1:12345", "n1:12346"]}
+    two = {"SLURM_STEP_NODELIST": "n1", "SLURM_STEP_TASKS_PER_NODE": "2", "SLURMD_NODENAME": "n1", "SLURM_LOCALID": "1"}
+    found, resolver = join(**SLURM | two)
+    assert found == (1, 2) and resolver.cluster_spec().as_dict() == {"worker": ["n1:12345", "n1:12346"]}
+
+
+def test_a_task_of_slurm_is_found_by_its_node_since_names_are_in_another_order_than_numbers(join):
+    nodes = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_STEP_NODELIST": "n[8-11]", "SLURM_STEP_TASKS_PER_NODE": "1(x4)"}
+    found = [join(**SLURM | nodes | {"SLURM_PROCID": str(i), "SLURMD_NODENAME": f"n{8 + i}"}) for i in range(4)]
+    assert found[0][1].cluster_spec().as_dict()["worker"] == [f"n{i}:12345" for i in (10, 11, 8, 9)]
+    assert [numbers for numbers, _ in found] == [(2, 4), (3, 4), (0, 4), (1, 4)]
 
 
 def test_a_host_alone_waits_for_none(join):
@@ -176,7 +184,9 @@ def test_a_tf_config_that_cannot_be_says_why(join, text, message):
     [
         ("SLURM_STEP_NUM_TASKS", "two", "SLURM_STEP_NUM_TASKS='two' is no number from 1 to 10000"),
         ("SLURM_STEP_NUM_TASKS", "3", "Requested 3 tasks but only 2"),
-        ("SLURM_PROCID", "5", "does not fit SLURM_STEP_NUM_TASKS=2, SLURM_PROCID=5"),
+        ("SLURMD_NODENAME", "n09", "SLURM names 2 tasks (n07:12345, n08:12345), and n09:12345 is none of them"),
+        ("SLURM_LOCALID", "1", "n08:12346 is none of them"),
+        ("SLURM_LOCALID", "one", "start it by srun"),
         ("SLURM_PROCID", "b", "'b'); start it by srun"),
         ("SLURM_STEP_NODELIST", "n[07-", "Invalid hostlist"),
         ("SLURM_STEP_NODELIST", "n[1-999999999]", "more than five digits"),
