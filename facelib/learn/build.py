@@ -107,7 +107,7 @@ def build_learner(config: Config, split: Split) -> Learner:
     """
     tf.config.experimental.enable_op_determinism()
     strategy = choose_strategy()
-    _check_parts(config, strategy.num_replicas_in_sync)
+    _check_parts(config, strategy.num_replicas_in_sync, host(strategy)[1])
     with strategy.scope():
         model, optimizer = build_model(config), build_optimizer(config)
         proxies: tuple[tf.Variable, ...] = ()
@@ -155,14 +155,14 @@ def build_learner(config: Config, split: Split) -> Learner:
     )
 
 
-def _check_parts(config, devices):
+def _check_parts(config, devices, hosts):
     count = config.identities_per_batch * config.images_per_identity
     batch = f"identities_per_batch={config.identities_per_batch} images_per_identity={config.images_per_identity}"
     if count % devices:
         fewer = max(number for number in range(1, devices) if count % number == 0)
         raise ConfigError(
-            f"{batch}: {devices} devices cannot share {count} images; choose another batch, or show TensorFlow"
-            f" {fewer} devices (CUDA_VISIBLE_DEVICES)"
+            f"{batch}: {devices} devices cannot share {count} images; choose another batch, or"
+            + (" other hosts" if hosts > 1 else f" show TensorFlow {fewer} devices (CUDA_VISIBLE_DEVICES)")
         )
     part = count // devices
     if config.chunk_size and part % config.chunk_size:

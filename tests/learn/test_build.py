@@ -1,6 +1,7 @@
 import dataclasses
 import itertools
 import json
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -10,7 +11,7 @@ import tensorflow as tf
 from conftest import tiny_network
 
 from facelib.checkpoint import read_checkpoint
-from facelib.config import ROOT
+from facelib.config import ROOT, ConfigError
 from facelib.data.augmentation import augment
 from facelib.data.duplicates import SharedImagesError
 from facelib.data.face_alignment import fit_alignment
@@ -547,3 +548,28 @@ def test_a_content_in_training_and_validation_is_an_error(configure, monkeypatch
     monkeypatch.setattr(build, "load_training_faces", careless)
     with pytest.raises(SharedImagesError, match="among training images and among validation images.*jpeg and .*jpeg"):
         build.load_split(config)
+
+
+# what devices and chunks a batch is for
+
+
+@pytest.mark.parametrize(
+    ("devices", "settings", "message"),
+    [
+        (5, "", "5 devices cannot share 12 images; choose another batch, or show TensorFlow 4 devices"),
+        (1, "chunk_size=5", "chunk_size=5: chunks of it do not fill 12 images; choose 4, or 0 for one chunk"),
+        (2, "chunk_size=4", "do not fill 6 images; choose 3"),
+    ],
+)
+def test_a_batch_that_cannot_be_cut_is_refused(configure, split, monkeypatch, devices, settings, message):
+    monkeypatch.setattr(build, "choose_strategy", lambda: SimpleNamespace(num_replicas_in_sync=devices))
+    with pytest.raises(ConfigError, match=message):
+        build.build_learner(configure(f"{SETTINGS} {settings}"), split)
+
+
+def test_chunks_train(configure, split):
+    config = configure(f"{SETTINGS} chunk_size=4 epochs=1 steps_per_epoch=2 later_mining=hard")
+    learner = build.build_learner(config, split)
+    batches = build.batches_from(config, split, build.build_sampler(config, split))
+    (record,) = train(learner, batches, Schedule(1, 2))
+    assert record["gradient_norm"] > 0 and record["skipped_steps"] == 0
