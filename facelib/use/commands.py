@@ -225,7 +225,7 @@ def run_export(arguments) -> None:
 def run_train(arguments) -> None:
     from facelib.config import load_config
     from facelib.learn.alarms import TrainingError
-    from facelib.learn.engine import join_hosts
+    from facelib.learn.hosts import join_hosts
 
     config = load_config(arguments.profile, arguments.data, arguments.set)
     join_hosts()
