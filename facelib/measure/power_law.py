@@ -7,7 +7,8 @@ In logarithms it is a straight line, fitted by least squares. How sure it is has
   weights w_r, and pair k adds u_k = sum of w_r (wrong_rk - error_r) / (error_r - floor) over the runs r; the variance
   is the mean of u_k^2 over the number of pairs. So pairs that are hard for all runs move the line, and do not tilt it.
 
-Pairs count as independent: those that share people make the second part a little too small.
+Pairs count as independent: those that share people make the second part a little too small. Runs do too: where what
+they have in common, such as a seed, moves whole lines, few seeds say little of how far.
 """
 
 from typing import NamedTuple
