@@ -20,6 +20,7 @@ from facelib.data.sampler import Sampler, validation_pairs
 from facelib.learn.cross_batch_memory import CrossBatchMemory
 from facelib.learn.embedding import build_embedder, pair_scores
 from facelib.learn.engine import choose_strategy, has_one_gpu, host
+from facelib.learn.layers import FusedBatchNormalization
 from facelib.learn.losses import all_pairs_circle_loss, circle_loss, class_circle_loss, triplet_loss
 from facelib.learn.mining import select_triplets
 from facelib.learn.networks import build_model, input_size, uses_bfloat16
@@ -110,6 +111,9 @@ def build_learner(config: Config, split: Split) -> Learner:
     _check_parts(config, strategy.num_replicas_in_sync, host(strategy)[1])
     with strategy.scope():
         model, optimizer = build_model(config), build_optimizer(config)
+        for layer in model.layers:
+            if isinstance(layer, FusedBatchNormalization):
+                layer.synchronised = config.synchronise_norm
         proxies: tuple[tf.Variable, ...] = ()
         if config.classes_weight:
             size = (int(split.training_labels.max()) + 1, config.embedding_size)

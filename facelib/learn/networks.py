@@ -40,11 +40,7 @@ def uses_bfloat16(config: Config) -> bool:
 def build_model(config: Config) -> keras.Model:
     """The network of `config`, see `networks.build_network`, with weights drawn from its seed."""
     choices = (config.image_size, config.local_contrast)
-    model = build_network(config.network, config.embedding_size, uses_bfloat16(config), config.seed, *choices)
-    for layer in model.layers:
-        if isinstance(layer, FusedBatchNormalization):
-            layer.synchronised = config.synchronise_norm
-    return model
+    return build_network(config.network, config.embedding_size, uses_bfloat16(config), config.seed, *choices)
 
 
 def input_size(config: Config) -> int:
