@@ -164,9 +164,7 @@ class Config:
     decay: str = "cosine"  # of the learning rate, after the warm-up
     warmup_steps: int = 100
     weight_decay: float = 5e-2
-    chunk_size: int = (
-        0  # images that a device embeds at once, where its part of a batch is more than memory holds; 0: all
-    )
+    chunk_size: int = 0  # images that a device embeds at once, where memory does not hold its part of a batch; 0: all
     comparison_steps: int = 80  # length of each short run in the comparison of choices
 
     # for small sets: texture features, projected by LDA and fused with the embedding of the network

@@ -85,12 +85,12 @@ def build_batches(
 class _Ahead:
     # A function of a step that begins to compute the next two as well. TensorFlow's prefetch would call Python from a
     # thread of its own, for which the end of the program waits for good.
-    def __init__(self, function, count=2):
-        self.function, self.count, self.begun = function, count, {}
+    def __init__(self, function):
+        self.function, self.begun = function, {}
         self.pool = ThreadPoolExecutor(1)
 
     def __call__(self, step):
         step, begun = int(step), self.begun
-        steps = range(step, step + 1 + self.count)
+        steps = range(step, step + 3)
         self.begun = {one: begun.get(one) or self.pool.submit(self.function, one) for one in steps}
         return self.begun.pop(step).result()

@@ -22,7 +22,7 @@ LEAST = 3  # sizes: through two, any line is a perfect fit
 STUDENT = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281)
 
 
-class Carried(NamedTuple):
+class Reading(NamedTuple):
     """What is read off a line, and its 95 % interval."""
 
     value: float
@@ -41,13 +41,13 @@ class PowerLaw(NamedTuple):
     scatter: float  # standard deviation of the runs about the line, in logarithms
 
     @property
-    def exponent(self) -> Carried:
+    def exponent(self) -> Reading:
         """b: a doubling of the size divides what is above the floor by 2^b."""
         weights = -self.log_sizes / np.sum(self.log_sizes**2)
         value, reach = self._read(weights, 0.0, 0.0)
-        return Carried(value, value - reach, value + reach)
+        return Reading(value, value - reach, value + reach)
 
-    def error_at(self, size: float) -> Carried:
+    def error_at(self, size: float) -> Reading:
         """The error of one more run, of `size`, and the interval in which it is measured on as many other pairs.
 
         On the very same pairs it is a little nearer to the line than the interval says.
@@ -58,7 +58,7 @@ class PowerLaw(NamedTuple):
         error = min(self.floor + above, 1.0)
         value, reach = self._read(weights, 1.0, error * (1 - error) / above**2)
         ends = np.minimum(self.floor + np.exp([value - reach, value + reach]), 1.0)
-        return Carried(error, float(ends[0]), float(ends[1]))
+        return Reading(error, float(ends[0]), float(ends[1]))
 
     def _read(self, weights, runs, pairs):
         # the weighted sum of the log errors, and half its interval; a new run adds the variance of so many `runs` about

@@ -74,9 +74,8 @@ def _train(config: Config, folder: Path, with_test: bool) -> dict:
     people = int(split.training_labels.max()) + 1
     if people < config.training_identities:
         raise TrainingError(f"training_identities={config.training_identities}, and {people} are not held out")
-    test = (
-        _load_test(config, split.faces, split.decoded) if with_test else None
-    )  # a list that cannot be used is known at once
+    # before the training, so that a list that cannot be used is known at once
+    test = _load_test(config, split.faces, split.decoded) if with_test else None
     sampler, learner = build.build_sampler(config, split), build.build_learner(config, split)
     folder = folder / build.training_folder(config, split.faces.digest).name
     schedule = Schedule(config.epochs, config.steps_per_epoch, folder)

@@ -194,21 +194,21 @@ def run_evaluate(arguments) -> None:
         print("cross-validated over {0} folds: accuracy {accuracy:.4f}, standard error {standard_error:.4f}".format(
             len(folds["accuracies"]), **folds))  # fmt: skip
     print("threshold chosen for      threshold  accuracy  (standard error)  false accepts  true accepts")
-    print_thresholds(found["thresholds"])
+    _print_thresholds(found["thresholds"])
     if cohort := found["cohort"]:
         left_out = len(found["thresholds"]) - len(cohort["thresholds"])
         few = f" (too few for {left_out} of the thresholds)" if left_out else ""
         print(
             f"carried over to {cohort['images']:,} photographs in {printable(arguments.cohort)}, without labels{few}:"
         )
-        print_thresholds(cohort["thresholds"])
+        _print_thresholds(cohort["thresholds"])
     best = "best on these very pairs  {best_threshold:9.4f}  {best_accuracy:8.4f}  (has seen the answers)"
     print(best.format(**found))
     data = describe(verifier.threshold()[1].data)
     print(f"Thresholds were chosen on {data}; model {found['model']} ({found['parts']})")
 
 
-def print_thresholds(rows) -> None:
+def _print_thresholds(rows) -> None:
     for row in rows:
         aim = "accuracy" if row["far"] is None else f"false accept rate {row['far']}"
         print("{:25} {threshold:9.4f}  {accuracy:8.4f}  {standard_error:16.4f}  {false_accept_rate:13.2%}  "
