@@ -1,7 +1,7 @@
 """Configuration to parts: which faces, which batches, what learns from them. The only place that knows all of them."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -254,8 +254,13 @@ def train_whole(config: Config, split: Split) -> tuple[Learner, Callable, dict]:
     Raises:
         NoFacesError: too few identities to draw batches from.
     """
+    learner, embedder, (*_, last) = start_training(config, split)
+    return learner, embedder, last
+
+
+def start_training(config: Config, split: Split) -> tuple[Learner, Callable, Iterator[dict]]:
+    """As `train_whole`, with the records of all epochs in the place of the last one: it trains as they are taken."""
     learner, batches = build_learner(config, split), batches_from(config, split, build_sampler(config, split))
     schedule = Schedule(config.epochs, config.steps_per_epoch, training_folder(config, split.faces.digest))
     embedder = build_embedder(learner.model, config.flip_average)
-    *_, last = train(learner, batches, schedule, validate_with(split, embedder))
-    return learner, embedder, last
+    return learner, embedder, train(learner, batches, schedule, validate_with(split, embedder))

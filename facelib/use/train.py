@@ -12,8 +12,6 @@ from facelib import progress
 from facelib.config import Config
 from facelib.data.drawn import draw_faces
 from facelib.learn import build, engine
-from facelib.learn.embedding import build_embedder
-from facelib.learn.training import Schedule, train
 from facelib.provenance import describe_computer, digest_code
 from facelib.show.tables import EPOCH_HEADING, epoch_line
 
@@ -58,14 +56,12 @@ def _train(config):
     if not number:
         engine.agree(strategy, {"faces are prepared": True})
     engine.agree(strategy, {"faces": split.faces.digest})
-    learner, sampler = build.build_learner(config, split), build.build_sampler(config, split)
-    batches = build.batches_from(config, split, sampler)
+    *_, records = build.start_training(config, split)
     folder = build.training_folder(config, split.faces.digest)
-    validate = build.validate_with(split, build_embedder(learner.model, config.flip_average))
     if not number:
         print(f"devices: {strategy.num_replicas_in_sync}, hosts: {hosts}; the run is in {folder}")
         print(EPOCH_HEADING)
-    for record in train(learner, batches, Schedule(config.epochs, config.steps_per_epoch, folder), validate):
+    for record in records:
         if not number:
             print(epoch_line(record))
             sys.stdout.flush()
