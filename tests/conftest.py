@@ -299,6 +299,29 @@ def trained_project(trained_root, monkeypatch):
 
 
 @pytest.fixture
+def faces(trained_project):
+    """The folder of the faces that `trained_project` was trained on."""
+    return trained_project / "faces" / "casia-webface"
+
+
+@pytest.fixture
+def verifier(trained_project):
+    """The model of `trained_project` at work."""
+    from facelib.use.verify import load_verifier
+
+    return load_verifier("smoke")
+
+
+@pytest.fixture
+def tiny_plan(monkeypatch):
+    """The study of `tiny_study` in the place of the declared one."""
+    import tiny_study
+
+    for patch in tiny_study.PATCHES:
+        monkeypatch.setattr(*patch)
+
+
+@pytest.fixture
 def project(tmp_path, monkeypatch):
     """A project root in a temporary folder: what is derived and reported goes there."""
     root = tmp_path / "project"

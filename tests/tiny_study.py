@@ -29,6 +29,10 @@ EVERYTHING = ["loss", "minutes", "search"]
 IDENTITY = {"format": 1, "recipe": 1, "data": "d", "faces": "real"}
 
 
+class Killed(BaseException):
+    """Leaves a trial as a kill of its process does: Optuna hears of it no more."""
+
+
 def place(folder, shared=""):
     return Place(Path(folder) / "queue.db", Path(folder) / "experiments.csv", shared)
 

@@ -48,10 +48,8 @@ sys.exit(experiments.main())
 
 
 @pytest.fixture
-def config(project, monkeypatch):
+def config(project, tiny_plan, monkeypatch):
     """Of a tiny study in a project of its own; trials are not trained."""
-    for patch in tiny_study.PATCHES:
-        monkeypatch.setattr(*patch)
     monkeypatch.setattr(trial_module, "identify_study", lambda data: tiny_study.IDENTITY)
     monkeypatch.setattr(trial_module, "run_trial", lambda trial, *_: finished(trial))
     monkeypatch.setattr(experiments, "keep", lambda *_: None)

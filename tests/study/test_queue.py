@@ -4,8 +4,7 @@ import sys
 import time
 
 import pytest
-import tiny_study
-from tiny_study import IDENTITY, ORDER, finished, place, run_all, start
+from tiny_study import IDENTITY, ORDER, Killed, finished, place, run_all, start
 
 from facelib.config import ROOT
 from facelib.study import plan
@@ -26,15 +25,7 @@ from facelib.study.queue import (  # noqa: E402
 )
 from facelib.study.storage import QueueError, explaining  # noqa: E402
 
-
-class Killed(BaseException):
-    """Leaves a trial as a kill of its process does: Optuna hears of it no more."""
-
-
-@pytest.fixture(autouse=True)
-def tiny(monkeypatch):
-    for patch in tiny_study.PATCHES:
-        monkeypatch.setattr(*patch)
+pytestmark = pytest.mark.usefixtures("tiny_plan")
 
 
 @pytest.fixture

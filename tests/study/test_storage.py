@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import tiny_study
-from tiny_study import IDENTITY, ORDER, finished, place, run_all, start
+from tiny_study import IDENTITY, ORDER, Killed, finished, place, run_all, start
 
 from facelib.config import ROOT
 from facelib.files import UnwritableError
@@ -26,6 +26,8 @@ optuna = pytest.importorskip("optuna")
 from facelib.study import storage  # noqa: E402
 from facelib.study.queue import open_queue, run_next, wait_for_trial  # noqa: E402
 from facelib.study.storage import QueueError, explaining, name_of  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("tiny_plan")
 
 SECRET = "s3cr/et@1"
 QUOTED = "s3cr%2Fet%401"
@@ -52,16 +54,6 @@ while queue.wait_for_trial(mine):
     queue.run_next(mine, run)
 queue.share_rows(mine)
 """
-
-
-class Killed(BaseException):
-    """Leaves a trial as a kill of its process does: Optuna hears of it no more."""
-
-
-@pytest.fixture(autouse=True)
-def tiny(monkeypatch):
-    for patch in tiny_study.PATCHES:
-        monkeypatch.setattr(*patch)
 
 
 @pytest.fixture

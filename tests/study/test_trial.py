@@ -4,7 +4,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-import tiny_study
 from conftest import write_image
 from keras import layers
 
@@ -21,10 +20,8 @@ from facelib.study.trial import identify_study, run_trial
 
 
 @pytest.fixture
-def data(project, data_folder, small_training, monkeypatch):
+def data(project, data_folder, small_training, tiny_plan):
     """A folder of small faces, on which tiny trials run."""
-    for patch in tiny_study.PATCHES:
-        monkeypatch.setattr(*patch)
     for person in ("A", "B", "C"):
         for number in (1, 2):
             path = data_folder / TEST_FOLDER / person / f"{person}_000{number}.jpg"

@@ -12,17 +12,6 @@ from facelib.measure.operating_points import FALSE_ACCEPTS
 from facelib.use import commands
 from facelib.use.carry import carry_to, decide_again
 from facelib.use.evaluate import evaluate
-from facelib.use.verify import load_verifier
-
-
-@pytest.fixture
-def verifier(trained_project):
-    return load_verifier("smoke")
-
-
-@pytest.fixture
-def faces(trained_project):
-    return trained_project / "faces" / "casia-webface"
 
 
 @pytest.fixture

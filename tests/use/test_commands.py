@@ -33,11 +33,6 @@ def run(trained_project, capfd):
     return command
 
 
-@pytest.fixture
-def faces(trained_project):
-    return trained_project / "faces" / "casia-webface"
-
-
 def test_both_answers_are_answers(run, faces):
     code, out, err = run("verify", faces / "0/0.png", faces / "0/2.png")
     assert code == 0 and out.startswith("the same person: score 0.") and "at or above the threshold" in out

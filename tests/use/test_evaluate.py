@@ -19,7 +19,6 @@ from facelib.data.pair_list import PairsError
 from facelib.measure import metrics
 from facelib.use.evaluate import evaluate
 from facelib.use.look import WHOLE, CropError
-from facelib.use.verify import load_verifier
 
 PAIRS = """1\t0
 anna 1 2
@@ -28,11 +27,6 @@ anna 1 bert 1
 anna 2 bert 2
 anna 2 cara 1
 """
-
-
-@pytest.fixture
-def verifier(trained_project):
-    return load_verifier("smoke")
 
 
 @pytest.fixture

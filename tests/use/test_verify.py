@@ -25,17 +25,7 @@ from facelib.results import MissingResultError
 from facelib.use import verify as verifier_module
 from facelib.use.load import UnsupportedRateError, load_trained
 from facelib.use.look import DETECT, WHOLE, CropError, Looker, find_crop
-from facelib.use.verify import Verifier, load_verifier
-
-
-@pytest.fixture
-def verifier(trained_project):
-    return load_verifier("smoke")
-
-
-@pytest.fixture
-def faces(trained_project):
-    return trained_project / "faces" / "casia-webface"
+from facelib.use.verify import Verifier
 
 
 def test_a_score_is_that_of_training(verifier, faces):
