@@ -153,8 +153,8 @@ class Run:
             "auxiliary": learner.auxiliary_variables,
             "memory": learner.memory.variables if learner.memory else (),
         }
-        # the first host alone writes; the others read once it has the lock of the run
-        self.folder = schedule.folder if host(learner.strategy)[0] == 0 else None
+        self.folder = _written_folder(learner, schedule)
+        # the others read once the first host has the lock of the run
         agree(learner.strategy, {"run": schedule.folder.name if schedule.folder else ""})
         saved = restore_run(schedule.folder, self.groups, mend=self.folder is not None) if schedule.folder else None
         self.state: dict[str, Any] = saved or {"history": [], "best": -math.inf}
@@ -214,6 +214,11 @@ class Run:
         return len(self.history) * self.schedule.steps_per_epoch + len(measured)
 
 
+def _written_folder(learner, schedule):
+    # the first host alone writes, and holds the lock for all
+    return schedule.folder if host(learner.strategy)[0] == 0 else None
+
+
 @contextmanager
 def begin(learner: Learner, schedule: Schedule):
     """Begin a `Run`, or go on with the one in the folder of `schedule`, whose lock is held until the end of the body.
@@ -223,7 +228,7 @@ def begin(learner: Learner, schedule: Schedule):
     Raises:
         CheckpointError: the saved state does not fit.
     """
-    folder = schedule.folder if host(learner.strategy)[0] == 0 else None  # the first host holds it for all
+    folder = _written_folder(learner, schedule)
     with hold(folder / LOCK, "training") if folder else nullcontext():
         yield Run(learner, schedule)
 
