@@ -233,11 +233,11 @@ def training_curves(history: list[dict], title: str = "Training") -> plt.Figure:
     draw(axes[1, 1], "validation_accuracy", "validation", "validation")
     draw(axes[1, 2], "learning_rate", "neutral", "optimizer")
     panels = (
-        ("Loss", "mean over the triplets"),
-        ("Similarities in the batch", "scaled cosine similarity"),
-        ("Pairs with a triplet", "share of anchor-positive pairs"),
-        ("Validation ROC AUC", "area under the curve"),
-        ("Validation accuracy", "share of the pairs"),
+        ("Loss", "mean over\nthe triplets"),
+        ("Similarities in the batch", "scaled cosine\nsimilarity"),
+        ("Pairs with a triplet", "share of anchor-\npositive pairs"),
+        ("Validation ROC AUC", "area under\nthe curve"),
+        ("Validation accuracy", "share of\nthe pairs"),
         ("Learning rate", "per step"),
     )
     for panel, (heading, unit) in zip(axes.flat, panels, strict=True):
